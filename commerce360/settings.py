@@ -1,0 +1,122 @@
+"""Every address, path and secret the platform needs, from the environment (`C360_`, nested with `__`).
+
+The local stack computes the same variables for its services, so that a service cannot tell a laptop from a cloud.
+Secrets are read from files that the settings name; their values stand in no argument list and no log.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from commerce360.errors import ConfigError
+
+
+def read_secret(path: Path | None, what: str) -> SecretStr:
+    """The content of a secret file without its line end. Raises ConfigError when it is not there."""
+    if path is None or not path.is_file():
+        raise ConfigError(f"the {what} is not set: no file at {path}", "run `c360 up` first, or set the *_FILE variable of that secret")
+    return SecretStr(path.read_text().rstrip("\n"))
+
+
+class Kafka(BaseModel):
+    bootstrap: str = "127.0.0.1:19092"
+
+    def client(self, **more: str | int | float | bool) -> dict[str, str | int | float | bool]:
+        """librdkafka configuration; names as in its CONFIGURATION.md. Consumers read committed records only (its default)."""
+        return {"bootstrap.servers": self.bootstrap, "broker.address.family": "v4", "log_level": 3, **more}
+
+
+class Registry(BaseModel):
+    url: str = "http://127.0.0.1:19081/apis/ccompat/v7"  # Confluent-compatible API root
+
+
+class Connect(BaseModel):
+    url: str = "http://127.0.0.1:19083"
+
+
+class Postgres(BaseModel):
+    host: str = "127.0.0.1"
+    port: int = 19032
+    dbname: str = "commerce"
+    user: str = "shop"
+    password_file: Path | None = None
+
+    def conninfo(self) -> str:
+        """A libpq connection string for psycopg. It holds the password: never log it."""
+        from psycopg.conninfo import make_conninfo
+
+        secret = read_secret(self.password_file, f"PostgreSQL password of {self.user}").get_secret_value()
+        return make_conninfo(host=self.host, port=self.port, dbname=self.dbname, user=self.user, password=secret)
+
+
+class Mongo(BaseModel):
+    uri: str = "mongodb://127.0.0.1:19017/?replicaSet=secantus&retryWrites=false&serverMonitoringMode=poll"
+    database: str = "shop"
+
+
+class Lake(BaseModel):
+    root: str = "build/state/default/data/lake"  # a path, file:// or abfss:// address
+    checkpoint: str = "build/state/default/data/lake-checkpoint"
+    trigger_s: float = 0.0
+    max_offsets_per_trigger: int = 20_000
+    driver_memory: str = "1g"
+    cores: int = 2
+    jars: str = ""  # comma list of local jar paths for spark.jars; empty on a cluster that has them
+    java_home: str = ""
+
+    def path(self, table: str) -> str:
+        """`gold.dim_customer` -> `<root>/gold/dim_customer`."""
+        return f"{self.root.rstrip('/')}/{table.replace('.', '/')}"
+
+
+class Warehouse(BaseModel):
+    account: str = "local"
+    host: str = "127.0.0.1"
+    port: int = 19085
+    protocol: str = "http"
+    user: str = "c360_loader"
+    role: str = "C360_LOADER"
+    warehouse: str = "C360_LOAD"
+    database: str = "COMMERCE360"
+    private_key_file: Path | None = None  # PKCS#8 PEM, for both the connector and the streaming SDK
+    streaming_url: str = "https://127.0.0.1:19086"
+    ca_file: Path | None = None  # private CA of the local server; None in the cloud
+    poll_s: float = 0.2
+
+
+class Page(BaseModel):
+    host: str = "127.0.0.1"
+    port: int = 19080
+
+
+class Shop(BaseModel):
+    seed: int = 360
+    customers: int = 2_000
+    products: int = 200
+    past_orders: int = 3_000
+    past_clicks: int = 5_000
+    past_reviews: int = 500
+    orders_per_s: float = 50.0
+    both_ways_share: float = 0.2  # share of web orders that the back office also books in PostgreSQL
+
+
+class Settings(BaseSettings):
+    """All settings of one process. `Settings()` reads the environment; nothing below the entry points does."""
+
+    model_config = SettingsConfigDict(env_prefix="C360_", env_nested_delimiter="__", extra="ignore")
+
+    state: Path = Path("build/state/default")  # data, logs, secrets and run files of the local stack
+    log_level: str = "INFO"
+    log_json: bool = False
+    kafka: Kafka = Kafka()
+    registry: Registry = Registry()
+    connect: Connect = Connect()
+    postgres: Postgres = Postgres()
+    mongo: Mongo = Mongo()
+    lake: Lake = Lake()
+    warehouse: Warehouse = Warehouse()
+    page: Page = Page()
+    shop: Shop = Shop()

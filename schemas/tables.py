@@ -1,0 +1,302 @@
+"""Every lake and warehouse table: columns, types, keys, and which row of a key is the newest.
+
+Silver and gold tables are append-only logs: a changed row is appended again, and a reader takes the newest row of each
+`key` (`Table.newest_sql`). That one rule serves Spark, delta-rs and the warehouse. Columns whose name starts with `_` are
+working state of the writer and are not fed to the warehouse. All times are UTC microseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Type = Literal["bigint", "int", "string", "boolean", "timestamp", "date", "decimal(12,2)", "decimal(14,2)", "double", "binary", "headers"]
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: Type
+    comment: str = ""
+    nullable: bool = True
+
+    @property
+    def internal(self) -> bool:
+        return self.name.startswith("_")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One append-only table. `key` + `newest` (descending) choose the row that counts; no `newest` = every row counts."""
+
+    name: str  # layer.entity
+    comment: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    newest: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    visible: str = ""  # SQL predicate of the rows a reader of the view sees
+    feed: bool = False  # tailed by the warehouse loader
+
+    @property
+    def entity(self) -> str:
+        return self.name.split(".", 1)[1]
+
+    @property
+    def fed_columns(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if not c.internal)
+
+    def newest_sql(self, relation: str, where: str = "") -> str:
+        """The newest row of each key of `relation`, in SQL that Spark, DataFusion, DuckDB and Snowflake all accept.
+
+        `where` bounds the rows that compete (readers pass the last complete batch).
+        """
+        bound = f" WHERE {where}" if where else ""
+        if not self.newest:
+            return f"SELECT * FROM {relation}{bound}"
+        keys, order = ", ".join(self.key), ", ".join(f"{c} DESC" for c in self.newest)
+        names = ", ".join(c.name for c in self.columns if relation == self.entity or not c.internal)
+        return (
+            f"SELECT {names} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {order}) AS newest_rank "
+            f"FROM {relation}{bound}) AS ranked WHERE newest_rank = 1"
+        )
+
+
+LINEAGE = (
+    Column("event_ts", "timestamp", "commit time at the source of the change that made this row"),
+    Column("kafka_ts", "timestamp", "append time of its Kafka record"),
+    Column("origin", "string", "topic/partition/offset of that record"),
+    Column("batch_id", "bigint", "lake batch that appended this row", nullable=False),
+)
+LINEAGE_NAMES = tuple(c.name for c in LINEAGE)
+
+RECORDS = Table(
+    "bronze.records",
+    "Every Kafka record of every topic, once, as received. One table for all topics: the cost of a batch is its commits.",
+    (
+        Column("topic", "string", nullable=False),
+        Column("partition", "int", nullable=False),
+        Column("offset", "bigint", nullable=False),
+        Column("kafka_ts", "timestamp"),
+        Column("headers", "headers"),
+        Column("key", "binary"),
+        Column("value", "binary"),
+        Column("batch_id", "bigint", nullable=False),
+    ),
+    key=("topic", "partition", "offset"),
+    partition_by=("topic",),
+)
+
+DEAD_LETTERS = Table(
+    "bronze.dead_letters",
+    "Records that could not be used, with the reason; their bytes are here and in bronze.records.",
+    (
+        Column("topic", "string", nullable=False),
+        Column("partition", "int", nullable=False),
+        Column("offset", "bigint", nullable=False),
+        Column("reason", "string", "bad_magic, unknown_schema, undecodable, or a reason of the SCD2 rules (R5)", nullable=False),
+        Column("detail", "string"),
+        Column("kafka_ts", "timestamp"),
+        Column("key", "binary"),
+        Column("value", "binary"),
+        Column("batch_id", "bigint", nullable=False),
+    ),
+    key=("topic", "partition", "offset", "reason"),
+    newest=("batch_id",),
+    feed=False,
+)
+
+CLICKSTREAM = Table(
+    "silver.clickstream",
+    "Page events, typed and deduplicated.",
+    (
+        Column("event_id", "string", "document _id", nullable=False),
+        Column("seq", "bigint", "cluster time (seconds << 32 | counter); 0 for a document copied at the start", nullable=False),
+        Column("source_offset", "bigint", "Kafka offset: orders events of equal seq of one document", nullable=False),
+        Column("is_deleted", "boolean", nullable=False),
+        Column("session_id", "string"),
+        Column("visitor_id", "string"),
+        Column("customer_id", "bigint", "NULL until the visitor logs in"),
+        Column("event_type", "string", "view, search, cart, checkout, login"),
+        Column("product_id", "bigint"),
+        Column("page", "string"),
+        Column("device", "string"),
+        Column("campaign_id", "string"),
+        Column("occurred_at", "timestamp", "time at the browser"),
+        *LINEAGE,
+    ),
+    key=("event_id",),
+    newest=("seq", "source_offset"),
+    visible="NOT is_deleted",
+    feed=True,
+)
+
+REVIEWS = Table(
+    "silver.reviews",
+    "Product reviews, typed and deduplicated; an edited review has its last text.",
+    (
+        Column("review_id", "string", "document _id", nullable=False),
+        Column("seq", "bigint", nullable=False),
+        Column("source_offset", "bigint", nullable=False),
+        Column("is_deleted", "boolean", nullable=False),
+        Column("product_id", "bigint"),
+        Column("customer_id", "bigint"),
+        Column("rating", "int", "1 to 5"),
+        Column("title", "string"),
+        Column("body", "string"),
+        Column("language", "string"),
+        Column("reviewed_at", "timestamp"),
+        *LINEAGE,
+    ),
+    key=("review_id",),
+    newest=("seq", "source_offset"),
+    visible="NOT is_deleted",
+    feed=True,
+)
+
+CHANGE = (
+    Column("seq_pos", "bigint", "position of the change (SCD2 R3)", nullable=False),
+    Column("seq_ord", "bigint", "ordinal of the change (SCD2 R3)", nullable=False),
+    Column("op", "string", "c, u, r, d or t", nullable=False),
+)
+VERSION = (
+    Column("version_key", "string", "key of the version this change begins (SCD2 R20)"),
+    Column("valid_from", "timestamp"),
+    Column("valid_to", "timestamp", "NULL while open"),
+    Column("is_current", "boolean", nullable=False),
+    Column("is_visible", "boolean", "this change begins a version; others are kept for the fold", nullable=False),
+    Column("is_deleted", "boolean", nullable=False),
+    Column("closed_by", "string", "change, delete, move or truncate"),
+    Column("unresolved", "string", "JSON list of columns whose value was never sent"),
+    Column("moved_from", "string"),
+    Column("moved_to", "string"),
+)
+RAW_CHANGE = (
+    Column("_ts", "bigint", "effective time as sent, microseconds"),
+    Column("_after", "string", "row image as sent, canonical JSON"),
+    Column("_link", "string", "new_key / old_key as sent, JSON"),
+)
+
+DIM_CUSTOMER = Table(
+    "gold.dim_customer",
+    "Customer history (SCD2): one row per change; rows with is_visible are the versions.",
+    (
+        Column("customer_id", "bigint", nullable=False),
+        *CHANGE,
+        Column("email", "string"),
+        Column("full_name", "string"),
+        Column("city", "string"),
+        Column("country", "string"),
+        Column("tier", "string"),
+        Column("marketing_consent", "boolean"),
+        Column("points", "bigint", "in place: last value inside the version"),
+        Column("last_login_at", "timestamp", "in place"),
+        *VERSION,
+        *LINEAGE,
+        *RAW_CHANGE,
+    ),
+    key=("customer_id", "seq_pos", "seq_ord"),
+    newest=("batch_id",),
+    visible="is_visible",
+    feed=True,
+)
+
+DIM_PRODUCT = Table(
+    "gold.dim_product",
+    "Product history (SCD2): price and category tracked, texts in place.",
+    (
+        Column("product_id", "bigint", nullable=False),
+        *CHANGE,
+        Column("category", "string"),
+        Column("price", "decimal(12,2)"),
+        Column("sku", "string", "in place"),
+        Column("name", "string", "in place"),
+        Column("description", "string", "in place"),
+        Column("cost", "decimal(12,2)", "in place"),
+        Column("active", "boolean", "in place"),
+        *VERSION,
+        *LINEAGE,
+        *RAW_CHANGE,
+    ),
+    key=("product_id", "seq_pos", "seq_ord"),
+    newest=("batch_id",),
+    visible="is_visible",
+    feed=True,
+)
+
+FCT_SALES = Table(
+    "gold.fct_sales",
+    "Sales at order-line grain. Row line_no = 0 holds the header of an order whose lines are not all here; readers skip it.",
+    (
+        Column("order_id", "string", nullable=False),
+        Column("line_no", "int", nullable=False),
+        Column("source", "string", "web when the web shop announced the order, else oltp"),
+        Column("customer_id", "bigint"),
+        Column("product_id", "bigint"),
+        Column("ordered_at", "timestamp"),
+        Column("status", "string", "placed, paid, shipped, cancelled, returned"),
+        Column("currency", "string"),
+        Column("campaign_id", "string"),
+        Column("quantity", "int"),
+        Column("unit_price", "decimal(12,2)"),
+        Column("discount", "decimal(12,2)"),
+        Column("sale_amount", "decimal(14,2)", "quantity * unit_price - discount"),
+        Column("unit_cost", "decimal(12,2)", "known once the back office booked the line"),
+        Column("cost", "decimal(14,2)", "quantity * unit_cost"),
+        Column("is_complete", "boolean", "header and line are both known", nullable=False),
+        Column("is_deleted", "boolean", nullable=False),
+        *LINEAGE,
+        Column("_header", "string", "winning header contribution: stamp and values, canonical JSON"),
+        Column("_line", "string", "winning line contribution: stamp and values, canonical JSON"),
+    ),
+    key=("order_id", "line_no"),
+    newest=("batch_id",),
+    visible="line_no > 0 AND is_complete AND NOT is_deleted",
+    feed=True,
+)
+
+DIM_DATE = Table(
+    "gold.dim_date",
+    "Calendar, one row a day.",
+    (
+        Column("date_key", "int", "yyyymmdd", nullable=False),
+        Column("date", "date", nullable=False),
+        Column("year", "int"),
+        Column("quarter", "int"),
+        Column("month", "int"),
+        Column("month_name", "string"),
+        Column("day", "int"),
+        Column("day_of_week", "int", "ISO: Monday is 1"),
+        Column("day_name", "string"),
+        Column("iso_year", "int"),
+        Column("iso_week", "int"),
+        Column("is_weekend", "boolean"),
+        Column("batch_id", "bigint", nullable=False),
+    ),
+    key=("date_key",),
+    newest=("batch_id",),
+    feed=True,
+)
+
+BATCHES = Table(
+    "ops.batches",
+    "One row per complete lake batch, appended last: what a reader may see ends here.",
+    (
+        Column("batch_id", "bigint", nullable=False),
+        Column("started_at", "timestamp"),
+        Column("committed_at", "timestamp"),
+        Column("records", "bigint", "Kafka records in the batch"),
+        Column("rejected", "bigint"),
+        Column("rows_out", "bigint", "rows appended to silver and gold"),
+        Column("versions", "string", "JSON {table: Delta version after this batch}"),
+        Column("offsets", "string", "JSON {topic: {partition: end offset}}"),
+        Column("query_id", "string", "id of the streaming query's checkpoint"),
+    ),
+    key=("batch_id",),
+    newest=(),
+    feed=True,
+)
+
+TABLES = (RECORDS, DEAD_LETTERS, CLICKSTREAM, REVIEWS, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES, DIM_DATE, BATCHES)
+BY_NAME = {table.name: table for table in TABLES}
+FED = tuple(t for t in TABLES if t.feed)
