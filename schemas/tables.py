@@ -46,16 +46,16 @@ class Table:
     def fed_columns(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if not c.internal)
 
-    def newest_sql(self, relation: str, where: str = "") -> str:
+    def newest_sql(self, relation: str, where: str = "", internal: bool = True) -> str:
         """The newest row of each key of `relation`, in SQL that Spark, DataFusion, DuckDB and Snowflake all accept.
 
-        `where` bounds the rows that compete (readers pass the last complete batch).
+        `where` bounds the rows that compete (readers pass the last complete batch); `internal` keeps the writer's own columns.
         """
         bound = f" WHERE {where}" if where else ""
+        names = ", ".join(c.name for c in self.columns if internal or not c.internal)
         if not self.newest:
-            return f"SELECT * FROM {relation}{bound}"
+            return f"SELECT {names} FROM {relation}{bound}"
         keys, order = ", ".join(self.key), ", ".join(f"{c} DESC" for c in self.newest)
-        names = ", ".join(c.name for c in self.columns if relation == self.entity or not c.internal)
         return (
             f"SELECT {names} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {order}) AS newest_rank "
             f"FROM {relation}{bound}) AS ranked WHERE newest_rank = 1"

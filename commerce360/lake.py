@@ -1,0 +1,161 @@
+"""The lake without Spark: create, append and read Delta tables through delta-rs.
+
+Every table has one writer (the lake job), which stamps each commit with the query and batch that made it; anybody may read.
+Works on paths and on object stores alike: addresses come from `Settings.lake`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from commerce360.settings import Lake as LakeSettings
+from schemas.tables import BATCHES, Table
+from schemas.types import arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+STAMP = "c360"  # key of our stamp in a commit's metadata
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table: the data files it added and the stamp of the batch that made it (-1: not by a batch)."""
+
+    version: int
+    added: tuple[str, ...]
+    query_id: str
+    batch_id: int
+
+
+class Lake:
+    """A handle on all tables of one lake. Opens nothing before it is used; not for sharing between threads."""
+
+    def __init__(self, settings: LakeSettings, storage_options: dict[str, str] | None = None) -> None:
+        self.settings = settings
+        self.options = storage_options or {}
+        self._open: dict[str, DeltaTable] = {}
+
+    def uri(self, table: Table) -> str:
+        return self.settings.path(table.name)
+
+    def exists(self, table: Table) -> bool:
+        from deltalake import DeltaTable
+
+        return DeltaTable.is_deltatable(self.uri(table), self.options)
+
+    def create(self, table: Table, checkpoint_interval: int = 100) -> None:
+        """Make the table when it is missing. Checkpoints are rare, and best staggered: they are the slow commits."""
+        from deltalake import DeltaTable
+
+        DeltaTable.create(
+            self.uri(table),
+            arrow_schema(table),
+            mode="ignore",
+            partition_by=list(table.partition_by),
+            name=table.name,
+            description=table.comment,
+            configuration={"delta.checkpointInterval": str(checkpoint_interval), "delta.dataSkippingNumIndexedCols": "4"},
+            storage_options=self.options,
+        )
+
+    def delta(self, table: Table) -> DeltaTable:
+        """The table at its newest version. Raises deltalake's TableNotFoundError before `create`."""
+        from deltalake import DeltaTable
+
+        found = self._open.get(table.name)
+        if found is None:
+            found = self._open[table.name] = DeltaTable(self.uri(table), storage_options=self.options)
+        else:
+            found.update_incremental()
+        return found
+
+    def arrow(self, table: Table, rows: Sequence[dict[str, Any]]) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
+
+    def append(self, table: Table, rows: Sequence[dict[str, Any]] | pa.Table, query_id: str, batch_id: int) -> int:
+        """Append in one commit, stamped; returns the new version. Rows must have every column of the contract."""
+        from deltalake import CommitProperties, write_deltalake
+
+        data = self.arrow(table, rows) if isinstance(rows, Sequence) else rows
+        target = self.delta(table)
+        stamp = json.dumps({"query": query_id, "batch": batch_id})
+        write_deltalake(target, data, mode="append", commit_properties=CommitProperties(custom_metadata={STAMP: stamp}))
+        return target.version()
+
+    def query(self, table: Table, sql: str, name: str | None = None) -> pa.Table:
+        """Run SQL (DataFusion) over the table, registered under its entity name."""
+        import pyarrow as pa
+        from deltalake import QueryBuilder
+
+        result = QueryBuilder().register(name or table.entity, self.delta(table)).execute(sql)
+        return pa.table(result.read_all())
+
+    def newest(self, table: Table, max_batch: int | None = None, where: str = "") -> pa.Table:
+        """The newest row of every key among batches up to `max_batch`; `where` filters the newest rows."""
+        bound = f"batch_id <= {max_batch}" if max_batch is not None else ""
+        inner = table.newest_sql(table.entity, bound)
+        return self.query(table, f"SELECT * FROM ({inner}) AS n WHERE {where}" if where else inner)
+
+    def last_batch(self) -> dict[str, Any] | None:
+        """The last complete batch (row of ops.batches), None before the first."""
+        rows = self.query(BATCHES, "SELECT * FROM batches ORDER BY batch_id DESC LIMIT 1").to_pylist()
+        return rows[0] if rows else None
+
+    def batches(self, after: int = -1) -> list[dict[str, Any]]:
+        """Complete batches after `after`, oldest first."""
+        found: list[dict[str, Any]] = self.query(BATCHES, f"SELECT * FROM batches WHERE batch_id > {after} ORDER BY batch_id").to_pylist()
+        return found
+
+    def commits(self, table: Table, after: int, upto: int | None = None) -> Iterator[Commit]:
+        """Versions after `after` (-1: from the first) up to and including `upto`, from the transaction log, oldest first."""
+        for version in range(after + 1, (self.delta(table).version() if upto is None else upto) + 1):
+            yield self._commit(table, version)
+
+    def last_commits(self, table: Table, count: int = 3) -> list[Commit]:
+        """The newest commits, newest first."""
+        last = self.delta(table).version()
+        return [self._commit(table, v) for v in range(last, max(last - count, -1), -1)]
+
+    def read_files(self, table: Table, files: Sequence[str]) -> pa.Table:
+        """The rows of data files of one commit, in a fixed order: by file name, then as written."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if table.partition_by:
+            raise ValueError(f"{table.name} is partitioned: its files do not hold all columns")
+        schema = arrow_schema(table)
+        parts = [pq.read_table(f, filesystem=self._files(table)).cast(schema) for f in sorted(files)]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def _commit(self, table: Table, version: int) -> Commit:
+        with self._files(table).open_input_stream(f"_delta_log/{version:020d}.json") as stream:
+            actions = [json.loads(line) for line in stream.read().splitlines() if line]
+        info = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
+        added = tuple(a["add"]["path"] for a in actions if "add" in a and a["add"].get("dataChange", True))
+        stamp = info.get(STAMP) or info.get("userMetadata") or "{}"  # delta-rs keeps its own key, Spark has userMetadata
+        try:
+            found = json.loads(stamp)
+        except json.JSONDecodeError:
+            found = {}
+        found = found if isinstance(found, dict) else {}
+        return Commit(version, added, str(found.get("query", "")), int(found.get("batch", -1)))
+
+    @cached_property
+    def _stores(self) -> dict[str, Any]:
+        return {}
+
+    def _files(self, table: Table) -> Any:
+        if table.name not in self._stores:
+            import pyarrow.fs as fs
+            from deltalake.fs import DeltaStorageHandler
+
+            self._stores[table.name] = fs.PyFileSystem(DeltaStorageHandler(self.uri(table), self.options))
+        return self._stores[table.name]
