@@ -1,0 +1,51 @@
+"""What the sources hold now: the tables of PostgreSQL, the collections of MongoDB, the order producer's ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from commerce360.errors import UnavailableError
+from commerce360.settings import Mongo, Postgres
+
+Row = dict[str, Any]
+
+
+def postgres_rows(postgres: Postgres, tables: Sequence[str]) -> dict[str, list[Row]]:
+    """`{table: rows}` of schema `sales`, all read in one snapshot."""
+    import psycopg
+    from psycopg import sql
+    from psycopg.rows import dict_row
+
+    try:
+        with psycopg.connect(postgres.conninfo(), row_factory=dict_row, connect_timeout=10) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            query = sql.SQL("SELECT * FROM sales.{}")
+            return {t: connection.execute(query.format(sql.Identifier(t))).fetchall() for t in tables}
+    except psycopg.OperationalError as error:
+        raise UnavailableError(f"PostgreSQL does not answer: {str(error).splitlines()[0]}", "see `c360 status`") from error
+
+
+def mongo_documents(mongo: Mongo, collection: str) -> Iterator[Row]:
+    """All documents of a collection; dates as aware UTC datetimes."""
+    import datetime as dt
+
+    import pymongo
+    from bson.codec_options import CodecOptions
+    from pymongo.errors import PyMongoError
+
+    options: CodecOptions[Row] = CodecOptions(tz_aware=True, tzinfo=dt.UTC)
+    try:
+        with pymongo.MongoClient[Row](mongo.uri, serverSelectionTimeoutMS=10_000) as client:
+            yield from client[mongo.database].get_collection(collection, codec_options=options).find()
+    except PyMongoError as error:
+        raise UnavailableError(f"MongoDB does not answer: {str(error)[:200]}", "see `c360 status`") from error
+
+
+def wal_position(postgres: Postgres) -> int:
+    """Where the write-ahead log ends now, in bytes."""
+    import psycopg
+
+    with psycopg.connect(postgres.conninfo(), connect_timeout=10) as connection:
+        row = connection.execute("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint").fetchone()
+    return int(row[0]) if row else 0
