@@ -1,0 +1,82 @@
+"""`c360 demo`: one command, everything running, and the proof at the end."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SERVICES = ("postgres", "mongo", "kafka", "registry", "connect", "lake", "warehouse", "loader", "shop", "page")
+MARK = ".demo"  # a state folder that the demo made, and may therefore wipe
+
+
+def demo(
+    seconds: Annotated[float, typer.Option(help="How long life happens before the books are closed.", min=1)] = 90.0,
+    rate: Annotated[float, typer.Option(help="Web orders per second.", min=0)] = 50.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running after the report, until Ctrl-C.")] = False,
+    chaos: Annotated[str, typer.Option(help=f"Kill this service with SIGKILL in mid traffic: {', '.join(SERVICES)}.")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file as JSON.")] = None,
+    state: Annotated[Path, typer.Option(help="Folder for data, logs and secrets of this run; wiped at the start.")] = Path("build/state/demo"),
+) -> None:
+    """Set up and run the whole platform for a while, then reconcile every stage. Exit code 0 only if all is equal."""
+    from rich.console import Console
+
+    from commerce360.demo import Demo, Plan, check_chaos
+    from commerce360.local.bootstrap.prepare import prepare
+    from commerce360.local.stack import Stack
+    from commerce360.steps import Steps
+
+    check_chaos(chaos, SERVICES)
+    console = Console(soft_wrap=True)
+    steps = Steps(console)
+    began = time.monotonic()
+    with steps.step("checking what the stack needs") as note:
+        prepare(note)
+    _wipe(state)
+    plan = Plan(state=state, seconds=seconds, rate=rate, chaos=chaos, keep=keep)
+    stack = Stack.open(state, shop={"orders_per_s": rate})
+    try:
+        run = Demo(plan, stack, steps)
+        run.seconds["set_up"] = time.monotonic() - began
+        report = run.run()
+        if json_file:
+            report.write(json_file)
+        console.print()
+        report.show(console)
+        if keep:
+            _wait(console, state)
+    finally:
+        with steps.step("stopping services"):
+            stack.stop()
+    sys.exit(0 if report.result.equal else 1)
+
+
+def _wipe(state: Path) -> None:
+    """Start from nothing, but never delete a folder that is not ours or whose stack runs."""
+    from commerce360.errors import ConfigError
+    from commerce360.local.stack import Stack
+
+    if state.exists():
+        if any(state.iterdir()) and not (state / MARK).exists():
+            raise ConfigError(f"{state} is not empty and was not made by the demo", "choose another folder with --state")
+        Stack.clear(state)  # refuses while a supervisor runs; stops what a killed run left
+        shutil.rmtree(state, ignore_errors=False)
+    state.mkdir(parents=True)
+    (state / MARK).touch()
+
+
+def _wait(console: object, state: Path) -> None:
+    from rich.console import Console
+
+    assert isinstance(console, Console)
+    console.print(f"\nThe stack is kept running. Look at it with: c360 status --state {state}; check it with: c360 reconcile --state {state}")
+    console.print("Press Ctrl-C to stop it.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print()

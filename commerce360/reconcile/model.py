@@ -1,0 +1,80 @@
+"""Which columns of which table are compared, and how a source writes them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from schemas import tables, topics
+from schemas.tables import Table
+from schemas.topics import Topic
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table or collection at its source: key, compared columns, and the types that its Kafka records carry as text."""
+
+    topic: Topic
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    timestamps: frozenset[str] = frozenset()
+    decimals: frozenset[str] = frozenset()
+
+    def typed(self, image: Mapping[str, Any]) -> dict[str, Any]:
+        """A row image as Debezium or the MongoDB connector wrote it, with times and decimals as values."""
+        row = dict(image)
+        for name in self.timestamps & row.keys():
+            row[name] = dt.datetime.fromisoformat(row[name]) if isinstance(row[name], str) else row[name]
+        for name in self.decimals & row.keys():
+            row[name] = Decimal(row[name]) if isinstance(row[name], str) else row[name]
+        return row
+
+
+CUSTOMERS = Source(
+    topics.CUSTOMERS,
+    ("customer_id",),
+    ("customer_id", "email", "full_name", "city", "country", "tier", "marketing_consent", "points", "last_login_at"),
+    timestamps=frozenset({"last_login_at", "created_at"}),
+)
+PRODUCTS = Source(
+    topics.PRODUCTS,
+    ("product_id",),
+    ("product_id", "sku", "name", "description", "category", "price", "cost", "active"),
+    timestamps=frozenset({"created_at"}),
+    decimals=frozenset({"price", "cost"}),
+)
+ORDERS = Source(
+    topics.ORDERS,
+    ("order_id",),
+    ("order_id", "customer_id", "status", "currency", "campaign_id", "ordered_at"),
+    timestamps=frozenset({"ordered_at"}),
+)
+ORDER_ITEMS = Source(
+    topics.ORDER_ITEMS,
+    ("order_id", "line_no"),
+    ("order_id", "line_no", "product_id", "quantity", "unit_price", "discount", "unit_cost"),
+    decimals=frozenset({"unit_price", "discount", "unit_cost"}),
+)
+OLTP = (CUSTOMERS, PRODUCTS, ORDERS, ORDER_ITEMS)
+
+
+def _document(topic: Topic, table: Table, timestamp: str) -> Source:
+    ours = {"seq", "source_offset", "is_deleted", *tables.LINEAGE_NAMES}
+    return Source(topic, table.key, tuple(c.name for c in table.columns if c.name not in ours), timestamps=frozenset({timestamp}))
+
+
+CLICKSTREAM = _document(topics.CLICKSTREAM, tables.CLICKSTREAM, "occurred_at")
+REVIEWS = _document(topics.REVIEWS, tables.REVIEWS, "reviewed_at")
+DOCUMENTS = {CLICKSTREAM: tables.CLICKSTREAM, REVIEWS: tables.REVIEWS}
+
+
+def content_columns(table: Table) -> tuple[str, ...]:
+    """What two stages must agree on: all that is fed, without the lineage of one particular run."""
+    return tuple(c.name for c in table.fed_columns if c.name not in tables.LINEAGE_NAMES)
+
+
+SALES_COLUMNS = content_columns(tables.FCT_SALES)
+EVENT_COLUMNS = ("event_id", "order_id", "customer_id", "event_ts", "currency", "campaign_id", "lines")
