@@ -1,0 +1,1 @@
+"""What the laptop stack needs before it can start: a Java runtime, the locked jars, the compiled converter."""

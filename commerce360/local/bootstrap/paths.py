@@ -1,0 +1,21 @@
+"""Where things are kept: the checkout's own `build/`, and the user's cache that all checkouts share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+BUILD = ROOT / "build"
+JARS = BUILD / "jars"
+
+
+def cache() -> Path:
+    """`C360_CACHE`, else `XDG_CACHE_HOME`, else `~/.cache`; below `build/` for an account without a home."""
+    if chosen := os.environ.get("C360_CACHE"):
+        return Path(chosen)
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return BUILD / "cache"
+    return base / "commerce360"

@@ -1,0 +1,104 @@
+"""The folder of one local stack: ports and ids in `stack.json`, minted secrets, and where everything else goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from commerce360.errors import ConfigError
+
+PORTS = {
+    "postgres": 19032,
+    "mongo": 19017,
+    "kafka": 19092,
+    "kafka_controller": 19093,
+    "registry": 19081,
+    "connect": 19083,
+    "warehouse": 19085,
+    "warehouse_streaming": 19086,
+    "page": 19080,
+}
+SECRETS = ("postgres_superuser", "postgres_shop", "postgres_debezium")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class State:
+    """Paths and minted values of one stack. `root` is absolute."""
+
+    root: Path
+    ports: dict[str, int]
+    ids: dict[str, str]
+
+    @classmethod
+    def open(cls, root: Path, running: bool = False) -> State:
+        """Load or make the state. Unless its stack runs, every port that is taken is replaced by the next free one."""
+        root = root.resolve()
+        for folder in ("data", "logs", "run", "secrets", "tls", "ledger", "reports"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        os.chmod(root / "secrets", 0o700)
+        file = root / "stack.json"
+        try:
+            known = json.loads(file.read_text()) if file.exists() else {}
+        except ValueError as error:
+            raise ConfigError(f"{file} is damaged: {error}", "remove the state folder and start again") from error
+        ports = {**PORTS, **known.get("ports", {})}
+        if not running:
+            ports = _free_ports(ports)
+        ids = {"cluster": _kafka_id(), "mongo_partition": uuid.uuid4().hex[:12], **known.get("ids", {})}
+        state = cls(root, ports, ids)
+        for name in SECRETS:
+            state._mint(name)
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps({"ports": ports, "ids": ids}, indent=2) + "\n")
+        part.replace(file)
+        return state
+
+    def data(self, service: str) -> Path:
+        return self.root / "data" / service
+
+    def secret_file(self, name: str) -> Path:
+        return self.root / "secrets" / name
+
+    def secret(self, name: str) -> str:
+        return self.secret_file(name).read_text().strip()
+
+    def _mint(self, name: str) -> None:
+        path = self.secret_file(name)
+        if not path.exists():
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(24) + "\n")
+
+
+def _free_ports(wanted: dict[str, int]) -> dict[str, int]:
+    taken: set[int] = set()
+    for name, port in wanted.items():
+        while port in taken or not is_free(port):
+            port += 1
+        taken.add(port)
+        wanted[name] = port
+    return wanted
+
+
+def _kafka_id() -> str:
+    """KRaft wants a base64 UUID of 22 characters that does not begin with a dash."""
+    import base64
+
+    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]).startswith("-"):
+        pass
+    return made

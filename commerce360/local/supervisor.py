@@ -1,0 +1,168 @@
+"""Keeps services running: start, wait until ready, restart with back-off, stop in reverse order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from commerce360.errors import C360Error, UnavailableError
+from commerce360.local import process
+from commerce360.local.process import Command, Identity
+
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+STEADY_S = 30.0  # a service that ran this long starts again without delay
+POLL_S = 0.1
+
+
+class Service(Protocol):
+    """What the supervisor needs to know of a service."""
+
+    name: str
+    stop_signal: int
+    ready_timeout_s: float
+
+    def prepare(self) -> None:
+        """Make what must exist before the first start. Called before every start; must be cheap when done."""
+
+    def command(self) -> Command: ...
+
+    def ready(self) -> bool:
+        """One quick attempt at real use. Must not raise for a server that is not up yet."""
+
+
+@dataclass
+class Running:
+    service: Service
+    thread: threading.Thread | None = None
+    wanted: threading.Event = field(default_factory=threading.Event)
+    is_ready: threading.Event = field(default_factory=threading.Event)
+    identity: Identity | None = None
+    starts: int = 0
+    state: str = "stopped"
+    failure: str = ""
+    peak_mb: float = 0.0
+    memory_mb: float = 0.0
+
+
+class Supervisor:
+    """Owns the processes of one state folder. Safe to call from several threads."""
+
+    def __init__(self, run_dir: Path, log_dir: Path, services: Sequence[Service], notify: Callable[[str], None] = lambda _: None) -> None:
+        self.run_dir = run_dir
+        self.log_dir = log_dir
+        self.running = {s.name: Running(s) for s in services}
+        self.order = [s.name for s in services]
+        self.notify = notify
+
+    def start(self, name: str) -> None:
+        """Begin to keep the service running; returns at once."""
+        entry = self.running[name]
+        if entry.thread is not None and entry.thread.is_alive():
+            return
+        entry.wanted.set()
+        entry.failure = ""
+        entry.thread = threading.Thread(target=self._keep, args=(entry,), name=f"keep-{name}", daemon=True)
+        entry.thread.start()
+
+    def wait_ready(self, name: str, timeout_s: float | None = None) -> None:
+        """Raises UnavailableError when the service is not ready in time, C360Error when it cannot start at all."""
+        entry = self.running[name]
+        limit = timeout_s or entry.service.ready_timeout_s
+        deadline = time.monotonic() + limit
+        while not entry.is_ready.wait(POLL_S):
+            if entry.failure:
+                raise C360Error(f"{name} cannot start: {entry.failure}", f"read {self.log(name)}")
+            if not entry.wanted.is_set():
+                raise C360Error(f"{name} was stopped before it was ready")
+            if time.monotonic() > deadline:
+                raise UnavailableError(f"{name} is not ready after {limit:.0f} s ({entry.starts} starts)", f"read {self.log(name)}")
+
+    def stop(self, name: str) -> None:
+        entry = self.running[name]
+        entry.wanted.clear()
+        if entry.thread is not None:
+            entry.thread.join()
+        entry.state = "stopped"
+
+    def stop_all(self) -> None:
+        """In reverse order of the start; what depends on a server goes before it."""
+        for name in reversed(self.order):
+            self.stop(name)
+
+    def kill(self, name: str, signum: int = signal.SIGKILL) -> int:
+        """Signal the service's own process; the pid it had. It is started again."""
+        identity = self.running[name].identity
+        found = identity.process() if identity else None
+        if found is None:
+            raise C360Error(f"{name} is not running")
+        self.running[name].is_ready.clear()
+        found.send_signal(signum)
+        return found.pid
+
+    def log(self, name: str) -> Path:
+        return self.log_dir / f"{name}.log"
+
+    def sample_memory(self) -> None:
+        for entry in self.running.values():
+            entry.memory_mb = process.memory_mb(entry.identity) if entry.identity else 0.0
+            entry.peak_mb = max(entry.peak_mb, entry.memory_mb)
+
+    def _keep(self, entry: Running) -> None:
+        """One thread a service, for as long as it is wanted: the guard of the child watches this very thread."""
+        attempt = 0
+        while entry.wanted.is_set():
+            began = time.monotonic()
+            try:
+                self._run_once(entry)
+            except C360Error as error:
+                entry.failure = error.message + (f" ({error.hint})" if error.hint else "")
+                entry.state = "failed"
+                return
+            if not entry.wanted.is_set():
+                return
+            attempt = 0 if time.monotonic() - began > STEADY_S else attempt + 1
+            delay = BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)]
+            self.notify(f"{entry.service.name} ended, starting again in {delay:g} s")
+            entry.state = "restarting"
+            self._sleep(entry, delay)
+
+    def _run_once(self, entry: Running) -> None:
+        service, pid_file = entry.service, self.run_dir / f"{entry.service.name}.pid"
+        service.prepare()
+        entry.state = "starting"
+        child = process.spawn(service.command(), self.log(service.name))
+        entry.identity = Identity.of(child.pid)
+        entry.identity.save(pid_file)
+        entry.starts += 1
+        began = time.monotonic()
+        try:
+            while entry.wanted.is_set() and child.poll() is None:
+                if not entry.is_ready.is_set() and service.ready():
+                    entry.is_ready.set()
+                    entry.state = "ready"
+                    self.notify(f"{service.name} is ready after {time.monotonic() - began:.1f} s")
+                time.sleep(POLL_S)
+            if child.poll() is None:
+                entry.state = "stopping"
+                self._end(entry, child.pid)
+        finally:
+            entry.is_ready.clear()
+            process.kill_tree(entry.identity)
+            child.wait()
+            pid_file.unlink(missing_ok=True)
+            entry.identity = None
+
+    def _end(self, entry: Running, pid: int) -> None:
+        identity = entry.identity
+        if identity is not None and not process.stop(identity, entry.service.stop_signal):
+            self.notify(f"{entry.service.name} (pid {pid}) had to be killed")
+
+    def _sleep(self, entry: Running, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while entry.wanted.is_set() and time.monotonic() < deadline:
+            time.sleep(POLL_S)
