@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from commerce360.errors import ConfigError
+from commerce360.local.environment import mongo_uri
 from commerce360.local.process import Command
 from commerce360.local.state import State
 
@@ -37,12 +38,7 @@ class Mongo:
         from pymongo.errors import PyMongoError
 
         try:
-            with pymongo.MongoClient[dict[str, object]](self.uri, serverSelectionTimeoutMS=1500) as client:
+            with pymongo.MongoClient[dict[str, object]](mongo_uri(self.state.ports["mongo"]), serverSelectionTimeoutMS=1500) as client:
                 return bool(client.admin.command("hello").get("isWritablePrimary"))
         except PyMongoError:
             return False
-
-    @property
-    def uri(self) -> str:
-        # retryWrites=false and poll: see the defects of the stand-in in docs/architecture.md
-        return f"mongodb://127.0.0.1:{self.state.ports['mongo']}/?replicaSet=secantus&retryWrites=false&serverMonitoringMode=poll"

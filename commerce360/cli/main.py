@@ -1,0 +1,48 @@
+"""`c360`: every command of the platform. Heavy imports stand in the command bodies, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from commerce360 import __version__
+from commerce360.cli import demo, scd2, stack
+from commerce360.errors import C360Error
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.command()(demo.demo)
+for command in (stack.setup, stack.up, stack.down, stack.status, stack.logs, stack.doctor, stack.reconcile):
+    app.command()(command)
+app.command(hidden=True)(stack.supervise)
+app.add_typer(scd2.app, name="scd2", help="SCD2 history: rules, cases, explanations.")
+
+
+def show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"commerce360 {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True, help="Show the version and leave."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    """Event-streaming customer 360."""
+
+
+def run() -> None:
+    """Entry point: an error that a user can act on is two lines, without a traceback."""
+    try:
+        app()
+    except C360Error as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.secho(f"error: {error.message}", fg="red", err=True)
+        if error.hint:
+            typer.secho(f"hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.secho("stopped", err=True)
+        sys.exit(130)

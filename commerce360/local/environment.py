@@ -1,0 +1,82 @@
+"""Settings of a local stack, and the same as environment variables for its processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from commerce360 import settings as s
+from commerce360.local.bootstrap import jars, java
+from commerce360.local.state import State
+
+
+def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settings:
+    """What a process of this stack should see; values given by the environment for the shop and the lake are kept."""
+    given = s.Settings()
+    ports = state.ports
+    return s.Settings(
+        state=state.root,
+        log_level=given.log_level,
+        log_json=given.log_json,
+        kafka=s.Kafka(bootstrap=f"127.0.0.1:{ports['kafka']}"),
+        registry=s.Registry(url=f"http://127.0.0.1:{ports['registry']}/apis/ccompat/v7"),
+        connect=s.Connect(url=f"http://127.0.0.1:{ports['connect']}"),
+        postgres=s.Postgres(port=ports["postgres"], password_file=state.secret_file("postgres_shop")),
+        mongo=s.Mongo(uri=mongo_uri(ports["mongo"])),
+        lake=given.lake.model_copy(
+            update={
+                "root": str(state.data("lake")),
+                "checkpoint": str(state.data("lake-checkpoint")),
+                "jars": jars.spark_jars(),
+                "java_home": str(java.spark_java_home(java.find_java(17))),
+            }
+        ),
+        warehouse=s.Warehouse(
+            port=ports["warehouse"],
+            streaming_url=f"https://127.0.0.1:{ports['warehouse_streaming']}",
+            private_key_file=state.root / "secrets" / "snowflake_key.p8",
+            ca_file=state.root / "tls" / "ca.pem",
+        ),
+        page=s.Page(port=ports["page"]),
+        shop=given.shop.model_copy(update=dict(shop or {})),
+    )
+
+
+def mongo_uri(port: int) -> str:
+    """retryWrites=false: the stand-in's cache of retryable writes slows every insert; poll: its streaming hello upsets the Java driver."""
+    return f"mongodb://127.0.0.1:{port}/?replicaSet=secantus&retryWrites=false&serverMonitoringMode=poll"
+
+
+def variables(settings: s.Settings) -> dict[str, str]:
+    """`C360_*` variables that make `Settings()` equal to `settings`."""
+    return dict(_flat("C360_", settings))
+
+
+def _flat(prefix: str, model: BaseModel) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, value in model:
+        key = f"{prefix}{name.upper()}"
+        if isinstance(value, BaseModel):
+            found += _flat(f"{key}__", value)
+        elif isinstance(value, Path):
+            found.append((key, str(value.resolve())))
+        elif value is not None:
+            found.append((key, str(value)))
+    return found
+
+
+def source_variables(state: State) -> dict[str, str]:
+    """What connector JSON refers to as `${env:C360_SOURCE_...}`; read by the Connect worker only."""
+    return {
+        "C360_SOURCE_PG_HOST": "127.0.0.1",
+        "C360_SOURCE_PG_PORT": str(state.ports["postgres"]),
+        "C360_SOURCE_PG_DATABASE": "commerce",
+        "C360_SOURCE_PG_USER": "debezium",
+        "C360_SOURCE_PG_PASSWORD": state.secret("postgres_debezium"),
+        "C360_SOURCE_MONGO_URI": mongo_uri(state.ports["mongo"]),
+        "C360_SOURCE_MONGO_PARTITION": state.ids["mongo_partition"],
+        "C360_SOURCE_REPLICATION_FACTOR": "1",
+    }

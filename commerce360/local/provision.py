@@ -1,0 +1,115 @@
+"""What a fresh set of servers needs before data flows: tables, roles, topics, schemas, connectors. Every step may be repeated."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+
+import requests
+
+from commerce360.errors import C360Error, UnavailableError
+from commerce360.local.services.postgres import Postgres
+from commerce360.local.state import State
+from commerce360.settings import Settings
+from connect_configs.client import Connect, configurations
+from schemas.topics import ORDER_EVENTS, TOPICS
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+CAPTURED = ("customers", "products", "orders", "order_items")
+REGISTRY_COMPATIBILITY = "BACKWARD"
+SNAPSHOT_TYPE = "execute-snapshot"
+
+
+class Provision:
+    def __init__(self, state: State, settings: Settings, postgres: Postgres) -> None:
+        self.state = state
+        self.settings = settings
+        self.postgres = postgres
+
+    def database(self) -> None:
+        """The shop's database, its schema, the roles of the shop and of Debezium, the publication."""
+        import psycopg
+        from psycopg import sql
+
+        with psycopg.connect(self.postgres.conninfo(), autocommit=True) as server:
+            for role, options in (("shop", "LOGIN"), ("debezium", "LOGIN REPLICATION")):
+                if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+                    server.execute(sql.SQL("CREATE ROLE {} " + options).format(sql.Identifier(role)))
+                secret = sql.Literal(self.state.secret(f"postgres_{role}"))
+                server.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), secret))
+            if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (self.settings.postgres.dbname,)).fetchone():
+                server.execute(sql.SQL("CREATE DATABASE {} OWNER shop").format(sql.Identifier(self.settings.postgres.dbname)))
+        with psycopg.connect(self.settings.postgres.conninfo(), autocommit=True) as shop:
+            shop.execute((SCHEMAS / "oltp.sql").read_bytes())
+            shop.execute("GRANT USAGE ON SCHEMA sales TO debezium; GRANT SELECT ON ALL TABLES IN SCHEMA sales TO debezium")
+            shop.execute("GRANT INSERT, UPDATE, DELETE ON sales.dbz_signal, sales.dbz_heartbeat TO debezium")
+        with psycopg.connect(self.postgres.conninfo(self.settings.postgres.dbname), autocommit=True) as owner:
+            if not owner.execute("SELECT 1 FROM pg_publication WHERE pubname = 'dbz_publication'").fetchone():
+                tables = ", ".join(f"sales.{t}" for t in (*CAPTURED, "dbz_signal", "dbz_heartbeat"))
+                owner.execute(f"CREATE PUBLICATION dbz_publication FOR TABLE {tables}")
+
+    def topics(self) -> None:
+        """Made by us and before anybody writes, so that partition counts are those of the contract."""
+        from confluent_kafka import KafkaError, KafkaException
+        from confluent_kafka.admin import AdminClient, NewTopic
+
+        admin = AdminClient(self.settings.kafka.client())
+        wanted = [NewTopic(t.name, num_partitions=t.partitions, replication_factor=1, config=t.config()) for t in TOPICS]
+        for name, future in admin.create_topics(wanted, operation_timeout=30).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise UnavailableError(f"cannot create topic {name}: {error.args[0].str()}", "see `c360 logs kafka`") from error
+
+    def schemas(self) -> None:
+        """Compatibility is set, not left to a default that differs between registries; our own schemas are registered by us."""
+        url = self.settings.registry.url
+        text = json.dumps(json.loads((SCHEMAS / "avro" / "order_placed.avsc").read_text()))
+        try:
+            requests.put(f"{url}/config", json={"compatibility": REGISTRY_COMPATIBILITY}, timeout=20).raise_for_status()
+            reply = requests.post(f"{url}/subjects/{ORDER_EVENTS.name}-value/versions", json={"schema": text}, timeout=20)
+        except requests.RequestException as error:
+            raise UnavailableError(f"the registry does not answer: {error}", "see `c360 logs registry`") from error
+        if not reply.ok:
+            raise C360Error(f"the registry refuses {ORDER_EVENTS.name}: {reply.text[:300]}", "the schema must be compatible with its last version")
+
+    def connectors(self) -> list[str]:
+        """Deploy the configurations byte for byte; names of those that were new or different."""
+        connect = Connect(self.settings.connect.url)
+        wanted = configurations()
+        changed = [name for name, config in wanted.items() if connect.deploy(name, config)]
+        for name in wanted:
+            connect.wait_running(name, timeout_s=120)
+        return changed
+
+    def load_existing_rows(self) -> bool:
+        """Ask Debezium, once in the life of this state, to read the rows that were there before it. False when that was done.
+
+        An incremental snapshot, because an initial one can misplace a transaction that was open when it began.
+        """
+        import psycopg
+
+        mark = self.state.root / "run" / "snapshot-asked"
+        if mark.exists():
+            return False
+        self._wait_for_slot()
+        data = json.dumps({"type": "incremental", "data-collections": [f"sales.{t}" for t in CAPTURED]})
+        with psycopg.connect(self.settings.postgres.conninfo()) as shop:
+            shop.execute("INSERT INTO sales.dbz_signal VALUES (%s, %s, %s)", (uuid.uuid4().hex, SNAPSHOT_TYPE, data))
+        mark.touch()
+        return True
+
+    def _wait_for_slot(self, timeout_s: float = 60.0) -> None:
+        """A signal that is committed before the slot streams is never seen."""
+        import psycopg
+
+        deadline = time.monotonic() + timeout_s
+        query = "SELECT active FROM pg_replication_slots WHERE slot_name = 'c360_oltp'"
+        with psycopg.connect(self.postgres.conninfo(self.settings.postgres.dbname), autocommit=True) as server:
+            while server.execute(query).fetchone() != (True,):
+                if time.monotonic() > deadline:
+                    raise UnavailableError("Debezium does not read its replication slot", "see `c360 logs connect`")
+                time.sleep(0.1)

@@ -1,0 +1,249 @@
+"""The whole stack of one state folder: what runs, in which order it starts, and how it is told apart from another one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from commerce360.errors import C360Error, ConfigError
+from commerce360.local import environment, process
+from commerce360.local.bootstrap import java, prepare
+from commerce360.local.bootstrap.paths import BUILD
+from commerce360.local.process import Identity
+from commerce360.local.provision import Provision
+from commerce360.local.services.java import Connect, Kafka, Registry
+from commerce360.local.services.mongo import Mongo
+from commerce360.local.services.postgres import Postgres
+from commerce360.local.services.python import PythonService, answers, publishes
+from commerce360.local.state import State
+from commerce360.local.supervisor import Service, Supervisor
+from commerce360.settings import Settings
+
+SERVICES = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "connect", "loader", "shop")
+FIRST = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake")  # need nobody, or wait by themselves
+STATUS_EVERY_S = 1.0
+Event = Callable[[str], None]
+
+
+class Stack:
+    """Start, watch and stop. One supervisor a state folder; a second one is refused."""
+
+    def __init__(self, state: State, settings: Settings, on_event: Event = lambda _: None) -> None:
+        self.state = state
+        self._settings = settings
+        self.on_event: Event = on_event
+        self.phase = "stopped"
+        self.supervisor = Supervisor(state.root / "run", state.root / "logs", self._services(), lambda line: self.on_event(line))
+        self._lock: IO[str] | None = None
+        self._watching = threading.Event()
+        self._watchers: list[threading.Thread] = []
+
+    @classmethod
+    def open(cls, root: Path, shop: Mapping[str, Any] | None = None) -> Stack:
+        """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it."""
+        lock = _claim(root)
+        _end_leftovers(root)
+        state = State.open(root)
+        stack = cls(state, environment.settings_of(state, shop))
+        stack._lock = lock
+        return stack
+
+    @staticmethod
+    def clear(root: Path) -> None:
+        """Remove a state folder, with everything that a killed run left running. Raises ConfigError while its stack runs."""
+        with _claim(root):
+            _end_leftovers(root)
+            shutil.rmtree(root)
+
+    def settings(self) -> Settings:
+        return self._settings
+
+    def start(self, on_event: Event | None = None, traffic: bool = False) -> None:
+        """Everything but the shop, provisioned and ready. Raises the first error; `stop` cleans up after it."""
+        self.on_event = on_event or self.on_event
+        self.phase = "starting"
+        self._watch()
+        for name in FIRST:
+            self.supervisor.start(name)
+        provision = Provision(self.state, self._settings, self._postgres)
+        preparing = _Background(lambda: self._prepare_sources(provision))
+        for name in ("kafka", "registry"):
+            self.supervisor.wait_ready(name)
+        provision.topics()
+        provision.schemas()
+        self.supervisor.start("connect")
+        self.supervisor.wait_ready("warehouse")
+        self.supervisor.start("loader")
+        preparing.join()
+        self.supervisor.wait_ready("connect")
+        provision.connectors()
+        provision.load_existing_rows()
+        for name in ("page", "lake", "loader"):
+            self.supervisor.wait_ready(name)
+        self.phase = "running"
+        if traffic:
+            self.start_service("shop")
+
+    def stop(self) -> None:
+        self.phase = "stopping"
+        self.supervisor.stop_all()
+        self._watching.set()
+        for thread in self._watchers:
+            thread.join()
+        self.phase = "stopped"
+        self._write_status()
+        (self.state.root / "run" / "supervisor.pid").unlink(missing_ok=True)
+        if self._lock:
+            self._lock.close()
+
+    def start_service(self, name: str) -> None:
+        self.supervisor.start(name)
+        self.supervisor.wait_ready(name)
+
+    def stop_service(self, name: str) -> None:
+        self.supervisor.stop(name)
+
+    def wait_ready(self, name: str) -> None:
+        self.supervisor.wait_ready(name)
+
+    def kill(self, name: str, signum: int) -> int:
+        return self.supervisor.kill(name, signum)
+
+    def restart_count(self, name: str) -> int:
+        return max(0, self.supervisor.running[name].starts - 1)
+
+    def peak_memory_mb(self) -> dict[str, float]:
+        return {name: round(entry.peak_mb, 1) for name, entry in self.supervisor.running.items() if entry.starts}
+
+    def versions(self) -> dict[str, str]:
+        return prepare.versions(java.find_java(17))
+
+    def _services(self) -> list[Service]:
+        state, settings = self.state, self._settings
+        home = java.find_java(17)
+        env = environment.variables(settings)
+        self._postgres = Postgres(state)
+        run = state.root / "run"
+
+        def ours(name: str, module: str, url: str = "") -> PythonService:
+            ready = answers(url) if url else publishes(state.root, name, run / f"{name}.pid")
+            return PythonService(name, module, env, state.data(name), ready)
+
+        made: dict[str, Service] = {
+            "postgres": self._postgres,
+            "mongo": Mongo(state, BUILD / "venv-mongo"),
+            "kafka": Kafka(state, home),
+            "registry": Registry(state, home),
+            "connect": Connect(state, home, environment.source_variables(state)),
+            "page": ours("page", "bi.dashboard", f"http://127.0.0.1:{settings.page.port}/"),
+            "warehouse": ours("warehouse", "commerce360.local.doubles.snowflake", f"http://127.0.0.1:{settings.warehouse.port}/health"),
+            "lake": ours("lake", "stream_jobs.job"),
+            "loader": ours("loader", "warehouse.loader"),
+            "shop": ours("shop", "producers.shop"),
+        }
+        return [made[name] for name in SERVICES]
+
+    def _prepare_sources(self, provision: Provision) -> None:
+        from producers import seed
+
+        for name in ("postgres", "mongo"):
+            self.supervisor.wait_ready(name)
+        provision.database()
+        self.on_event(f"seeded the shop: {seed.run(self._settings)}")
+
+    def _watch(self) -> None:
+        Identity.of(os.getpid()).save(self.state.root / "run" / "supervisor.pid")
+        self._watching.clear()
+        self._watchers = [threading.Thread(target=w, daemon=True) for w in (self._keep_status, self._keep_connectors)]
+        for thread in self._watchers:
+            thread.start()
+
+    def _keep_status(self) -> None:
+        while not self._watching.wait(STATUS_EVERY_S):
+            self.supervisor.sample_memory()
+            self._write_status()
+
+    def _write_status(self) -> None:
+        services = {
+            name: {
+                "state": entry.state,
+                "ready": entry.is_ready.is_set(),
+                "pid": entry.identity.pid if entry.identity else None,
+                "restarts": self.restart_count(name),
+                "memory_mb": round(entry.memory_mb, 1),
+                "failure": entry.failure,
+            }
+            for name, entry in self.supervisor.running.items()
+        }
+        path = self.state.root / "run" / "status.json"
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps({"phase": self.phase, "at": time.time(), "pid": os.getpid(), "services": services}))
+        part.replace(path)
+
+    def _keep_connectors(self) -> None:
+        """A failed task stays failed, and its connector goes on saying RUNNING: start it again."""
+        from connect_configs.client import Connect as Client
+        from connect_configs.client import configurations
+
+        client = Client(self._settings.connect.url, timeout_s=5)
+        while not self._watching.wait(2.0):
+            if self.phase != "running" or not self.supervisor.running["connect"].is_ready.is_set():
+                continue
+            for name in configurations():
+                try:
+                    status = client.status(name)
+                    if status and status.failed:
+                        self.on_event(f"connector {name} failed ({status.cause[:120]}), starting it again")
+                        client.restart_failed(name)
+                except C360Error:
+                    continue
+
+
+class _Background:
+    """A call in a thread whose exception comes back at `join`."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, args=(call,), daemon=True)
+        self.thread.start()
+
+    def _run(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except BaseException as error:
+            self.error = error
+
+    def join(self) -> None:
+        self.thread.join()
+        if self.error:
+            raise self.error
+
+
+def _claim(root: Path) -> IO[str]:
+    """The lock of a state folder. It is the kernel's, so it cannot outlive its process."""
+    (root / "run").mkdir(parents=True, exist_ok=True)
+    lock = (root / "run" / "supervisor.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise ConfigError(f"a stack is running already in {root}", f"stop it with `c360 down --state {root}`") from error
+    return lock
+
+
+def _end_leftovers(root: Path) -> None:
+    for pid_file in (root / "run").glob("*.pid"):
+        identity = Identity.load(pid_file)
+        if identity and pid_file.stem != "supervisor":
+            process.stop(identity, grace_s=5.0)
+        pid_file.unlink(missing_ok=True)
+    postmaster = root / "data" / "postgres" / "data" / "postmaster.pid"
+    if postmaster.exists():  # its server is gone: only the file was left
+        postmaster.unlink()
