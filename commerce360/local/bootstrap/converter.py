@@ -22,7 +22,7 @@ SERVICE = "META-INF/services/org.apache.kafka.connect.storage.Converter"
 
 
 def target() -> Path:
-    return jars.group_dir("plugin-avro") / JAR
+    return jars.group_dir("plugins/avro") / JAR
 
 
 def build(java_home: Path) -> str:
@@ -43,7 +43,7 @@ def build(java_home: Path) -> str:
 def compile_classes(java_home: Path) -> dict[str, bytes]:
     (compiler,) = jars.group_dir("ecj").glob("ecj-*.jar")
     # The compiler does not expand `dir/*`; --release wants a file that small runtimes lack.
-    path = ":".join(str(p) for g in ("plugin-avro", "kafka") for p in sorted(jars.group_dir(g).glob("*.jar")) if p.name != JAR)
+    path = ":".join(str(p) for g in ("plugins/avro", "kafka") for p in sorted(jars.group_dir(g).glob("*.jar")) if p.name != JAR)
     with tempfile.TemporaryDirectory() as temp:
         options = ["-source", "17", "-target", "17", "-proc:none", "-nowarn", "-encoding", "UTF-8", "-g:lines,source,vars"]
         runtime = [str(java_home / "bin" / "java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(compiler)]

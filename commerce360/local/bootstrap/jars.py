@@ -31,7 +31,7 @@ Advance = Callable[[int], None]
 
 # Found by `plugin.discovery=service_load` only with these manifests, which their makers left out.
 SERVICES = {
-    "plugin-mongo": {
+    "plugins/mongo": {
         "org.apache.kafka.connect.source.SourceConnector": "com.mongodb.kafka.connect.MongoSourceConnector",
         "org.apache.kafka.connect.sink.SinkConnector": "com.mongodb.kafka.connect.MongoSinkConnector",
     }
@@ -97,7 +97,7 @@ def lay_out(items: Iterable[Item]) -> None:
         stamp = group_dir(group) / ".locked"
         if stamp.is_file() and stamp.read_text() == mark:
             continue
-        part = JARS / f".{group}.{os.getpid()}"
+        part = JARS / f".{group.replace('/', '-')}.{os.getpid()}"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         for item in members:
@@ -106,6 +106,7 @@ def lay_out(items: Iterable[Item]) -> None:
             _write_services(part / "services.jar", SERVICES[group])
         (part / ".locked").write_text(mark)
         shutil.rmtree(group_dir(group), ignore_errors=True)
+        group_dir(group).parent.mkdir(parents=True, exist_ok=True)
         part.rename(group_dir(group))
 
 

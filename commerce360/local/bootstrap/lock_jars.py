@@ -18,7 +18,7 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0<
 <groupId>lock</groupId><artifactId>{name}</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies>{dependencies}</dependencies></project>"""
 
-# Resolved with everything below them.
+# Resolved with everything below them; `!group` leaves that group out of what a coordinate brings.
 KAFKA = "4.3.1"
 RESOLVED = {
     "kafka": [
@@ -27,20 +27,21 @@ RESOLVED = {
         f"org.apache.kafka:kafka-tools:{KAFKA}",
         "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",  # without it broker and Connect log nothing
     ],
-    "plugin-avro": ["io.apicurio:apicurio-registry-utils-converter:2.6.13.Final"],
-}
-# What Connect has already; a second copy in the plug-in breaks the worker.
-DROPPED = {"plugin-avro": ("org/apache/kafka/", "org/slf4j/", "com/github/luben/", "org/lz4/", "org/xerial/snappy/")}
-# Taken as they are, nothing below them.
-EXACT = {
-    "plugin-postgres": ["io.debezium:debezium-connector-postgres:3.7.0.Final:plugin@tar.gz"],
-    "plugin-mongo": [
-        "org.mongodb.kafka:mongo-kafka-connect:2.0.1",
+    "plugins/avro": ["io.apicurio:apicurio-registry-utils-converter:2.6.13.Final"],
+    "plugins/mongo": [
+        "org.mongodb.kafka:mongo-kafka-connect:2.0.1!org.mongodb",
         # Newer than the connector asks for: the first that knows serverMonitoringMode.
         "org.mongodb:mongodb-driver-sync:5.9.2",
         "org.mongodb:mongodb-driver-core:5.9.2",
         "org.mongodb:bson:5.9.2",
     ],
+}
+# What Connect has already; a second copy in the plug-in breaks the worker.
+WORKERS_OWN = ("org/apache/kafka/", "org/slf4j/", "com/github/luben/", "org/lz4/", "org/xerial/snappy/")
+DROPPED = {"plugins/avro": WORKERS_OWN, "plugins/mongo": WORKERS_OWN}
+# Taken as they are, nothing below them.
+EXACT = {
+    "plugins/postgres": ["io.debezium:debezium-connector-postgres:3.7.0.Final:plugin@tar.gz"],
     "registry": ["io.apicurio:apicurio-registry-app:2.6.13.Final:all@tar.gz"],
     "spark": [
         "io.delta:delta-spark_4.1_2.13:4.4.0",
@@ -62,18 +63,22 @@ def repository_path(coordinate: str) -> str:
     return f"{group.replace('.', '/')}/{artifact}/{version}/{'-'.join([artifact, version, *classifier])}.{extension or 'jar'}"
 
 
+def dependency(coordinate: str) -> str:
+    coordinate, _, excluded = coordinate.partition("!")
+    group, artifact, version = coordinate.split(":")
+    without = f"<exclusions><exclusion><groupId>{excluded}</groupId><artifactId>*</artifactId></exclusion></exclusions>" if excluded else ""
+    return f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>{without}</dependency>"
+
+
 def maven(*args: str) -> None:
     subprocess.run(["mvn", "-q", "-B", *args], check=True)
 
 
 def resolve(name: str, coordinates: list[str], folder: Path, repo: Path) -> list[str]:
     """Every runtime jar of the coordinates, versions mediated by Maven."""
-    pom, out = folder / f"{name}.xml", folder / f"{name}.txt"
-    dependencies = "".join(
-        f"<dependency><groupId>{g}</groupId><artifactId>{a}</artifactId><version>{v}</version></dependency>"
-        for g, a, v in (c.split(":") for c in coordinates)
-    )
-    pom.write_text(POM.format(name=name, dependencies=dependencies))
+    plain = name.replace("/", "-")
+    pom, out = folder / f"{plain}.xml", folder / f"{plain}.txt"
+    pom.write_text(POM.format(name=plain, dependencies="".join(map(dependency, coordinates))))
     maven("-f", str(pom), f"-Dmaven.repo.local={repo}", f"{PLUGIN}:build-classpath", "-DincludeScope=runtime", "-Dmdep.pathSeparator=\n", f"-Dmdep.outputFile={out}")
     return [Path(line).relative_to(repo).as_posix() for line in out.read_text().split()]
 

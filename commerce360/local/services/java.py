@@ -138,7 +138,7 @@ class Connect(JavaService):
             kafka=ports["kafka"],
             port=ports["connect"],
             registry=ports["registry"],
-            plugins=",".join(str(jars.group_dir(g)) for g in ("plugin-postgres", "plugin-mongo", "plugin-avro")),
+            plugins=jars.group_dir("plugins"),
         )
 
     def command(self) -> Command:
