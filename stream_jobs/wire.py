@@ -21,6 +21,7 @@ from schemas.topics import BY_NAME
 from stream_jobs.entity import Record, RejectedError
 
 HEADER_BYTES = 5
+PLACEHOLDER = "__debezium_unavailable_value"
 Schemas = Callable[[int], Mapping[str, Any] | None]
 STRUCT = re.compile(r"^Struct\{(.*)\}$")
 
