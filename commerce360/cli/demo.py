@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -64,7 +63,6 @@ def _wipe(state: Path) -> None:
         if any(state.iterdir()) and not (state / MARK).exists():
             raise ConfigError(f"{state} is not empty and was not made by the demo", "choose another folder with --state")
         Stack.clear(state)  # refuses while a supervisor runs; stops what a killed run left
-        shutil.rmtree(state, ignore_errors=False)
     state.mkdir(parents=True)
     (state / MARK).touch()
 

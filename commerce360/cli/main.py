@@ -46,3 +46,7 @@ def run() -> None:
     except KeyboardInterrupt:
         typer.secho("stopped", err=True)
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

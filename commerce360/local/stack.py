@@ -42,6 +42,7 @@ class Stack:
         self.phase = "stopped"
         self.supervisor = Supervisor(state.root / "run", state.root / "logs", self._services(), lambda line: self.on_event(line))
         self._lock: IO[str] | None = None
+        self._resting: set[str] = set()
         self._watching = threading.Event()
         self._watchers: list[threading.Thread] = []
 
@@ -54,6 +55,12 @@ class Stack:
         stack = cls(state, environment.settings_of(state, shop))
         stack._lock = lock
         return stack
+
+    @staticmethod
+    def end_leftovers(root: Path) -> int:
+        """End what a killed supervisor left; how many processes. Raises ConfigError while a stack runs there."""
+        with _claim(root):
+            return _end_leftovers(root)
 
     @staticmethod
     def clear(root: Path) -> None:
@@ -102,6 +109,19 @@ class Stack:
         (self.state.root / "run" / "supervisor.pid").unlink(missing_ok=True)
         if self._lock:
             self._lock.close()
+
+    def obey(self, idle: Callable[[], None]) -> None:
+        """Do what `Held` asks of this stack from another process, until an exception ends it."""
+        while True:
+            idle()
+            for name in self.supervisor.order:
+                held, runs = hold_file(self.state.root, name).exists(), self.supervisor.running[name].wanted.is_set()
+                if held and runs:
+                    self.stop_service(name)
+                    self._resting.add(name)
+                elif not held and name in self._resting:
+                    self._resting.discard(name)
+                    self.supervisor.start(name)
 
     def start_service(self, name: str) -> None:
         self.supervisor.start(name)
@@ -238,12 +258,50 @@ def _claim(root: Path) -> IO[str]:
     return lock
 
 
-def _end_leftovers(root: Path) -> None:
+def _end_leftovers(root: Path) -> int:
+    ended = 0
     for pid_file in (root / "run").glob("*.pid"):
         identity = Identity.load(pid_file)
         if identity and pid_file.stem != "supervisor":
+            ended += identity.process() is not None
             process.stop(identity, grace_s=5.0)
         pid_file.unlink(missing_ok=True)
-    postmaster = root / "data" / "postgres" / "data" / "postmaster.pid"
-    if postmaster.exists():  # its server is gone: only the file was left
-        postmaster.unlink()
+    for left in (*(root / "run").glob("*.hold"), root / "data" / "postgres" / "data" / "postmaster.pid"):
+        left.unlink(missing_ok=True)
+    return ended
+
+
+def hold_file(root: Path, service: str) -> Path:
+    return root / "run" / f"{service}.hold"
+
+
+def settings_of_running(root: Path) -> Settings:
+    """Settings of a stack that another process runs."""
+    return environment.settings_of(State.open(root, running=True))
+
+
+class Held:
+    """Have the running stack stop a service for a while. A service that did not run is left alone."""
+
+    def __init__(self, root: Path, service: str) -> None:
+        self.root, self.service = root, service
+        self.file = hold_file(root, service)
+
+    def __enter__(self) -> Held:
+        if self._running():
+            self.file.touch()
+            deadline = time.monotonic() + 60
+            while self._running():
+                if time.monotonic() > deadline:
+                    self.file.unlink(missing_ok=True)
+                    raise C360Error(f"the stack in {self.root} does not stop {self.service}", "see `c360 status`")
+                time.sleep(0.2)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.unlink(missing_ok=True)
+
+    def _running(self) -> bool:
+        pid_file = self.root / "run" / f"{self.service}.pid"
+        identity = Identity.load(pid_file)
+        return bool(identity and identity.process())

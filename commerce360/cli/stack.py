@@ -1,0 +1,217 @@
+"""`c360 setup | up | down | status | logs | doctor | reconcile`: one local stack, kept running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from commerce360.errors import C360Error, ConfigError
+
+StateOption = Annotated[Path, typer.Option("--state", help="Folder of the stack: data, logs, secrets.")]
+DEFAULT = Path("build/state/default")
+SERVICES = ("postgres", "mongo", "kafka", "registry", "connect", "lake", "warehouse", "loader", "shop", "page")
+
+
+def setup() -> None:
+    """Fetch the locked jars and compile the converter; quick when that is done."""
+    from rich.console import Console
+
+    from commerce360.local.bootstrap.prepare import prepare
+    from commerce360.steps import Steps
+
+    with Steps(Console()).step("checking what the stack needs") as note:
+        prepare(note)
+
+
+def up(
+    state: StateOption = DEFAULT,
+    rate: Annotated[float, typer.Option(help="Web orders per second; 0 for no traffic.", min=0)] = 20.0,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay here until Ctrl-C.")] = False,
+) -> None:
+    """Start the stack in the background and wait until it works."""
+    setup()
+    if foreground:
+        supervise(state, rate)
+        return
+    status_file = state / "run" / "status.json"
+    status_file.unlink(missing_ok=True)
+    (state / "logs").mkdir(parents=True, exist_ok=True)
+    log = state / "logs" / "supervisor.log"
+    with log.open("ab") as out:
+        command = [sys.executable, "-m", "commerce360.cli.main", "supervise", "--state", str(state), "--rate", str(rate)]
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+    while (found := read_status(state)).get("phase") != "running":
+        if child.poll() is not None:
+            raise C360Error(f"the stack did not start: {_last_error(log)}", f"read {log}")
+        typer.echo(f"\r{_summary(found)}   ", nl=False)
+        time.sleep(0.5)
+    typer.echo(f"\r{_summary(found)}   \nlive page: {_page(state)}\nstop it with: c360 down --state {state}")
+
+
+def supervise(state: StateOption = DEFAULT, rate: float = 20.0) -> None:
+    """Run the stack in this process until SIGTERM or Ctrl-C."""
+    from commerce360.local.stack import Stack
+
+    stack = Stack.open(state, shop={"orders_per_s": rate})
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _interrupt)
+    page = stack.settings().page
+    typer.echo(f"live page: http://{page.host}:{page.port}/")
+    try:
+        stack.start(on_event=lambda line: typer.echo(line), traffic=rate > 0)
+        typer.echo("the stack runs")
+        stack.obey(lambda: time.sleep(0.5))
+    except KeyboardInterrupt:
+        typer.echo("stopping")
+    finally:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        stack.stop()
+
+
+def down(state: StateOption = DEFAULT) -> None:
+    """Stop the stack; also what a killed supervisor left behind."""
+    from commerce360.local.process import Identity
+    from commerce360.local.stack import Stack
+
+    identity = Identity.load(state / "run" / "supervisor.pid")
+    process = identity.process() if identity else None
+    if process is not None:
+        process.send_signal(signal.SIGTERM)
+        process.wait(120)
+        typer.echo("stopped")
+        return
+    left = Stack.end_leftovers(state)
+    typer.echo(f"no supervisor was running; ended {left} processes that it had left" if left else "nothing was running")
+
+
+def status(state: StateOption = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """What runs. Exit code 0 if all is ready, 1 if something is not, 3 if nothing runs."""
+    found = read_status(state)
+    alive = _supervisor_lives(state)
+    if not alive:
+        found = {**found, "phase": "stopped", "services": {}}
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        _show_status(state, found)
+    services = {k: s for k, s in found.get("services", {}).items() if k != "shop"}
+    sys.exit(3 if not alive else 0 if all(s["ready"] for s in services.values()) else 1)
+
+
+def logs(
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}, supervisor.")],
+    state: StateOption = DEFAULT,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 100,
+) -> None:
+    """Show the end of a service's log."""
+    path = state / "logs" / f"{service}.log"
+    if not path.exists():
+        raise ConfigError(f"there is no log of {service!r} in {state}", f"choose one of {', '.join(SERVICES)}")
+    sys.stdout.flush()
+    os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), str(path)])
+
+
+def doctor(state: StateOption = DEFAULT) -> None:
+    """Check everything that a start needs; exit code 1 if something is missing."""
+    from commerce360.local.doctor import examine
+
+    bad = False
+    for finding in examine(state):
+        bad = bad or not finding.good
+        typer.secho("ok   " if finding.good else "FAIL ", fg="green" if finding.good else "red", nl=False)
+        typer.echo(f"{finding.what}: {finding.found}" + (f"\n     hint: {finding.hint}" if finding.hint and not finding.good else ""))
+    sys.exit(1 if bad else 0)
+
+
+def reconcile(
+    state: StateOption = DEFAULT,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the stages to become level.")] = 180.0,
+) -> None:
+    """Compare every table at every stage of a running stack. Traffic is held meanwhile. Exit code 1 names what differs."""
+    from rich.console import Console
+
+    from commerce360.demo import reconcile as compare
+    from commerce360.local.stack import Held, settings_of_running
+    from commerce360.reconcile.drain import Drain
+    from commerce360.report import Report
+    from commerce360.steps import Steps
+
+    if not _supervisor_lives(state):
+        raise ConfigError(f"no stack runs in {state}", f"start one with `c360 up --state {state}`")
+    settings, console = settings_of_running(state), Console(soft_wrap=True)
+    steps = Steps(console)
+    with Held(state, "shop"):
+        with steps.step("draining") as note:
+            Drain(settings, note).wait(timeout)
+        with steps.step("reconciling") as note:
+            report = Report(compare(settings, note))
+    report.show(console)
+    report.write(settings.state / "reports" / "last.json")
+    if json_file:
+        report.write(json_file)
+    sys.exit(0 if report.result.equal else 1)
+
+
+def read_status(state: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((state / "run" / "status.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _supervisor_lives(state: Path) -> bool:
+    from commerce360.local.process import Identity
+
+    identity = Identity.load(state / "run" / "supervisor.pid")
+    return bool(identity and identity.process())
+
+
+def _page(state: Path) -> str:
+    ports = json.loads((state / "stack.json").read_text())["ports"]
+    return f"http://127.0.0.1:{ports['page']}/"
+
+
+def _summary(found: dict[str, Any]) -> str:
+    services = found.get("services", {})
+    return f"{found.get('phase', 'starting')}: ready {', '.join(n for n, s in services.items() if s['ready']) or 'none yet'}"
+
+
+def _show_status(state: Path, found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{state}: {found.get('phase', 'stopped')}", title_justify="left")
+    for name in ("service", "state", "pid", "restarts", "memory"):
+        table.add_column(name, justify="right" if name in ("pid", "restarts", "memory") else "left")
+    for name, entry in found.get("services", {}).items():
+        pid = str(entry["pid"] or "")
+        table.add_row(name, entry["failure"] or entry["state"], pid, str(entry["restarts"]), f"{entry['memory_mb']:.0f} MB")
+    console = Console()
+    console.print(table)
+    if found.get("services"):
+        ports = json.loads((state / "stack.json").read_text())["ports"]
+        console.print(f"live page: {_page(state)}")
+        console.print(", ".join(f"{name} 127.0.0.1:{port}" for name, port in ports.items()))
+
+
+def _last_error(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    named = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (named or lines or ["no output"])[-1]
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
