@@ -101,6 +101,9 @@ class Shop(BaseModel):
     past_reviews: int = 500
     orders_per_s: float = 50.0
     both_ways_share: float = 0.2  # share of web orders that the back office also books in PostgreSQL
+    row_changes_per_s: float = 60.0  # bound of all changes in PostgreSQL; above it, web orders stay unbooked
+    clicks_per_s: float = 40.0
+    reviews_per_s: float = 2.0
 
 
 class Settings(BaseSettings):
