@@ -25,6 +25,7 @@ from commerce360.local.services.python import PythonService, answers, publishes
 from commerce360.local.state import State
 from commerce360.local.supervisor import Service, Supervisor
 from commerce360.settings import Settings
+from warehouse import apply as warehouse
 
 SERVICES = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "connect", "loader", "shop")
 FIRST = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake")  # need nobody, or wait by themselves
@@ -87,6 +88,7 @@ class Stack:
         provision.schemas()
         self.supervisor.start("connect")
         self.supervisor.wait_ready("warehouse")
+        warehouse.apply(self._settings.warehouse)
         self.supervisor.start("loader")
         preparing.join()
         self.supervisor.wait_ready("connect")

@@ -1,0 +1,82 @@
+"""The private CA, the server's certificate and the loader's RSA key pair; made once per state folder."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import ipaddress
+import os
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+YEARS = dt.timedelta(days=3650)
+
+
+def ensure_keys(private_key: Path, ca: Path) -> tuple[Path, Path]:
+    """Make what is missing; the server's (certificate, key) files, which stand beside `ca`."""
+    if not private_key.exists():
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        _write(private_key, _pem(key))
+    certificate, server_key = ca.with_name("server.pem"), ca.with_name("server.key")
+    if not (ca.exists() and certificate.exists() and server_key.exists()):
+        _make_certificates(ca, certificate, server_key)
+    return certificate, server_key
+
+
+def signed_by(token: str, private_key: Path) -> bool:
+    """Is this RS256 JSON web token signed with the key pair's private half?"""
+    key = serialization.load_pem_private_key(private_key.read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    try:
+        text, _, signature = token.rpartition(".")
+        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+        key.public_key().verify(raw, text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _make_certificates(ca: Path, certificate: Path, server_key: Path) -> None:
+    """The CA's own key is not kept: nothing else is ever to be signed with it."""
+    authority, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    issuer = _name("commerce360 local authority")
+    root = _builder(issuer, issuer, authority.public_key()).add_extension(x509.BasicConstraints(True, None), critical=True).sign(authority, hashes.SHA256())
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    server = (
+        _builder(_name("commerce360 local warehouse"), issuer, leaf.public_key())
+        .add_extension(names, critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.BasicConstraints(False, None), critical=True)
+        .sign(authority, hashes.SHA256())
+    )
+    _write(server_key, _pem(leaf))
+    _write(certificate, server.public_bytes(serialization.Encoding.PEM))
+    _write(ca, root.public_bytes(serialization.Encoding.PEM))
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(public_key)
+    return builder.serial_number(x509.random_serial_number()).not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + YEARS)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    part.replace(path)

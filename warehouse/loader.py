@@ -1,0 +1,160 @@
+"""The loader: tails the lake's logs and streams them into the warehouse, whole batches at a time.
+
+`ops.batches` says which batches are complete and which version each table had then. A round streams every table up to those versions, waits
+until the warehouse has committed all of it, and only then streams the rows of `ops.batches` behind which the views hide. All that the
+loader knows is in the channels' committed offset tokens: killed at any point, it goes on behind them.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from commerce360 import log, metrics, service
+from commerce360.errors import C360Error
+from commerce360.lake import Lake
+from commerce360.settings import Settings
+from schemas.tables import BATCHES, FED, Table
+from warehouse.client import Client
+from warehouse.streams import Place, Stream, open_streams
+
+PART_ROWS = 5000
+BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
+PUBLISH_EVERY_S = 1.0
+DATA = tuple(t for t in FED if t is not BATCHES)
+
+
+class Loader:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lake = Lake(settings.lake)
+        self.streams: dict[str, Stream] = {}
+        self.client = Client(settings.warehouse)
+        self.batch_id = -1
+        self.total = 0
+        self.reconnects = -1
+        self.notes = settings.state / "run" / "loader.freshness.jsonl"
+
+    def open(self) -> None:
+        """(Re)open every channel at what the warehouse has committed."""
+        self.close()
+        self.streams = open_streams(self.settings.warehouse, FED)
+        self.reconnects += 1
+
+    def close(self) -> None:
+        self.total += sum(s.rows for s in self.streams.values())
+        for stream in self.streams.values():
+            stream.close()
+        self.streams = {}
+        self.client.close()
+
+    def round(self) -> int:
+        """Load all complete batches that are new; how many."""
+        pending = list(self._parts(BATCHES, None))
+        if not pending:
+            return 0
+        last = pending[-1][1][-1]
+        versions = json.loads(last["versions"])
+        for table in DATA:
+            self._stream(table, int(versions[table.name]))
+        for table in DATA:
+            self.streams[table.name].settle()
+        for place, rows in pending:
+            self.streams[BATCHES.name].append(rows, place)
+        self.streams[BATCHES.name].flush()
+        self._note_queryable(int(last["batch_id"]))
+        return sum(len(rows) for _, rows in pending)
+
+    def publish(self, behind: int, rows_per_s: float) -> None:
+        total = self.total + sum(s.rows for s in self.streams.values())
+        tokens = {name: s.place.token() for name, s in self.streams.items()}
+        values = {"batch_id": self.batch_id, "lag_batches": behind, "rows_total": total, "rows_per_s": round(rows_per_s, 1)}
+        metrics.publish(self.settings.state, "loader", {**values, "reconnects": max(0, self.reconnects), "tokens": tokens})
+
+    def rows(self) -> int:
+        return self.total + sum(s.rows for s in self.streams.values())
+
+    def _stream(self, table: Table, upto: int) -> None:
+        stream = self.streams[table.name]
+        before = stream.place
+        for place, rows in self._parts(table, upto):
+            stream.append(rows, place)
+        if stream.place != before:
+            stream.flush()
+
+    def _parts(self, table: Table, upto: int | None) -> Iterator[tuple[Place, list[dict[str, Any]]]]:
+        """Parts of the table's log behind the channel's place. Files never change, so the parts are the same after a crash."""
+        done = self.streams[table.name].place
+        for commit in self.lake.commits(table, max(-1, done.version - 1), upto):
+            if not commit.added:
+                continue
+            found = self.lake.read_files(table, commit.added)
+            for part, start in enumerate(range(0, found.num_rows, PART_ROWS)):
+                place = Place(commit.version, part)
+                if place > done:
+                    yield place, found.slice(start, PART_ROWS).to_pylist()
+
+    def _note_queryable(self, batch_id: int) -> None:
+        """Ask the warehouse as an analyst would until it shows the batch."""
+        sql = "SELECT MAX(BATCH_ID) AS BATCH_ID FROM OPS.LAKE_BATCHES"
+        deadline = time.monotonic() + 60
+        while (self.client.query(sql)[0]["batch_id"] or -1) < batch_id:
+            if time.monotonic() > deadline:
+                raise C360Error(f"batch {batch_id} was sent but cannot be queried", "see `c360 logs warehouse`")
+            time.sleep(0.02)
+        with self.notes.open("a") as file:
+            file.write(json.dumps({"batch_id": batch_id, "queryable_at": time.time()}) + "\n")
+        self.batch_id = batch_id
+
+
+def main(settings: Settings, stop: threading.Event) -> None:
+    logger = log.get("loader")
+    loader = Loader(settings)
+    _end_half_line(loader.notes)
+    _wait_for_lake(loader, stop)
+    failures, published, rows = 0, 0.0, 0
+    while not stop.is_set():
+        try:
+            if not loader.streams:
+                loader.open()
+                loader.batch_id = _last_batch(loader)
+            loaded = loader.round()
+            failures = 0
+            if time.monotonic() - published >= PUBLISH_EVERY_S:
+                now = loader.rows()
+                loader.publish(0, (now - rows) / max(0.001, time.monotonic() - published))
+                published, rows = time.monotonic(), now
+            if not loaded:
+                stop.wait(settings.warehouse.poll_s)
+        except Exception as error:  # whatever it was: the committed tokens say where to go on
+            logger.warning("interrupted_load", error=f"{type(error).__name__}: {str(error)[:300]}")
+            loader.close()
+            stop.wait(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+            failures += 1
+    loader.close()
+
+
+def _last_batch(loader: Loader) -> int:
+    found = loader.client.query("SELECT MAX(BATCH_ID) AS BATCH_ID FROM OPS.LAKE_BATCHES")[0]["batch_id"]
+    return -1 if found is None else int(found)
+
+
+def _wait_for_lake(loader: Loader, stop: threading.Event) -> None:
+    loader.publish(0, 0.0)
+    while not stop.is_set() and not all(loader.lake.exists(t) for t in FED):
+        stop.wait(0.3)
+
+
+def _end_half_line(path: Path) -> None:
+    """A line that a killed loader did not finish must not swallow the next one."""
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        with path.open("a") as file:
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    service.run("loader", main)
