@@ -1,0 +1,78 @@
+"""What Spark's checkpoint says: the query's identity, which batch was planned over which offsets, which are finished.
+
+Layout of a Structured Streaming checkpoint (Spark 4.1.1): `metadata` holds the id, `offsets/<batch>` is written before a batch
+runs, `commits/<batch>` after it. An offset file has a version line, a line of metadata, and one line of JSON for each source.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+from commerce360.errors import ConfigError
+from commerce360.lake import Lake
+from schemas.tables import BATCHES, RECORDS, TABLES
+
+Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset after the last record
+START_OVER = "the two belong together: restore the missing one, or delete both to read all topics again"
+
+
+class Checkpoint:
+    """A checkpoint on a local path (`file://` is accepted)."""
+
+    def __init__(self, location: str) -> None:
+        self.root = Path(location.removeprefix("file://"))
+
+    def query_id(self) -> str | None:
+        """None before the first start."""
+        try:
+            return str(json.loads((self.root / "metadata").read_text())["id"])
+        except FileNotFoundError:
+            return None
+
+    def create(self) -> str:
+        """Give the query its id before Spark would, so that tables can be stamped with it from the first commit on."""
+        found = self.query_id()
+        if found is None:
+            found = str(uuid.uuid4())
+            self.root.mkdir(parents=True, exist_ok=True)
+            part = self.root / ".metadata.part"
+            part.write_text(json.dumps({"id": found}))
+            part.replace(self.root / "metadata")
+        return found
+
+    def completed(self) -> int:
+        """The last batch that Spark knows to be finished; -1 for none."""
+        return max((int(f.name) for f in (self.root / "commits").glob("[0-9]*") if f.name.isdigit()), default=-1)
+
+    def ends(self, batch_id: int) -> Offsets:
+        """Where the batch ends in each partition; transaction markers count as offsets. Empty for a batch never planned."""
+        try:
+            lines = (self.root / "offsets" / str(batch_id)).read_text().splitlines()
+        except FileNotFoundError:
+            return {}
+        found = json.loads(lines[2])
+        return {topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in found.items()}
+
+
+def ensure_agreement(lake: Lake, checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint and tables that do not belong together: a batch would be lost or written twice.
+
+    Raises ConfigError when one of them was deleted, restored from an older copy, or belongs to another query.
+    """
+    query, done = checkpoint.query_id(), checkpoint.completed()
+    missing = [t.name for t in TABLES if not lake.exists(t)]
+    if done >= 0 and missing:
+        raise ConfigError(f"the lake lost {', '.join(missing)}, but the checkpoint {checkpoint.root} is at batch {done}", START_OVER)
+    if query is None:
+        held = [t.name for t in (RECORDS, BATCHES) if t.name not in missing and lake.delta(t).version() > 0]
+        if held:
+            raise ConfigError(f"{', '.join(held)} hold rows, but their checkpoint {checkpoint.root} is gone", START_OVER)
+        return
+    last = None if BATCHES.name in missing else lake.last_batch()
+    seen = -1 if last is None else int(last["batch_id"])
+    if last is not None and last["query_id"] != query:
+        raise ConfigError(f"the lake was written by query {last['query_id']}, the checkpoint {checkpoint.root} is of {query}", START_OVER)
+    if not done <= seen <= done + 1:
+        raise ConfigError(f"the lake is at batch {seen}, but the checkpoint {checkpoint.root} at {done}", START_OVER)

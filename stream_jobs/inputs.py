@@ -1,0 +1,111 @@
+"""What the lake job needs from outside before it can start, and how far behind it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import requests
+
+from commerce360 import log
+from commerce360.errors import UnavailableError
+from commerce360.settings import Kafka, Registry
+from stream_jobs.checkpoint import Offsets
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+logger = log.get("lake")
+
+
+class Inputs:
+    """Kafka's topics and the registry."""
+
+    def __init__(self, kafka: Kafka, registry: Registry, topics: Sequence[str]) -> None:
+        self.kafka = kafka
+        self.registry = registry
+        self.topics = tuple(topics)
+        self._admin: AdminClient | None = None
+
+    def wait(self, stop: threading.Event, timeout_s: float = 600.0) -> bool:
+        """Block until all is there; False when `stop` was set before. Raises UnavailableError after `timeout_s`."""
+        began, noted = time.monotonic(), 0.0
+        while missing := self._missing_topics() or self._missing_registry():
+            now = time.monotonic()
+            if now - began > timeout_s:
+                raise UnavailableError(f"the lake job cannot start: {missing}", "see `c360 status`")
+            if now - noted > 10:
+                logger.info("waited_for_input", missing=missing)
+                noted = now
+            if stop.wait(0.3):
+                return False
+        return not stop.is_set()
+
+    def lag(self, done: Offsets) -> dict[str, int]:
+        """Offsets of each topic that are committed in Kafka and not in `done`. Raises UnavailableError."""
+        from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+        from confluent_kafka.admin._listoffsets import OffsetSpec
+
+        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        wanted = {TopicPartition(t, p): latest for t, parts in done.items() for p in parts}
+        if not wanted:
+            return {}
+        asked = self._client().list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=5)
+        behind = dict.fromkeys(done, 0)
+        try:
+            for place, answer in asked.items():
+                behind[place.topic] += max(0, answer.result().offset - done[place.topic][place.partition])
+        except KafkaException as error:
+            raise UnavailableError(f"Kafka at {self.kafka.bootstrap} does not answer: {error}", "see `c360 logs kafka`") from error
+        return behind
+
+    def _client(self) -> AdminClient:
+        from confluent_kafka.admin import AdminClient
+
+        if self._admin is None:
+            self._admin = AdminClient(self.kafka.client(), logger=_silent())
+        return self._admin
+
+    def _missing_topics(self) -> str:
+        from confluent_kafka import KafkaException
+
+        try:
+            found = self._client().list_topics(timeout=3).topics
+        except KafkaException:
+            return f"Kafka at {self.kafka.bootstrap}"
+        missing = [t for t in self.topics if t not in found or found[t].error is not None]
+        return f"topics {', '.join(missing)}" if missing else ""
+
+    def _missing_registry(self) -> str:
+        try:
+            requests.get(f"{self.registry.url}/subjects", timeout=3).raise_for_status()
+        except requests.RequestException:
+            return f"schema registry at {self.registry.url}"
+        return ""
+
+
+def _silent() -> object:
+    """librdkafka repeats every refused connection; what matters is in our own events."""
+    import logging
+
+    quiet = logging.getLogger("c360.librdkafka")
+    quiet.addHandler(logging.NullHandler())
+    quiet.propagate = False
+    return quiet
+
+
+def kafka_options(kafka: Kafka, topics: Sequence[str], max_offsets: int) -> dict[str, str]:
+    """Options of Spark's Kafka source (4.1.3): committed records only, from the first, and never a silent gap."""
+    return {
+        "kafka.bootstrap.servers": kafka.bootstrap,
+        "subscribe": ",".join(topics),
+        "startingOffsets": "earliest",
+        "failOnDataLoss": "true",
+        "includeHeaders": "true",
+        "maxOffsetsPerTrigger": str(max_offsets),
+        "kafka.isolation.level": "read_committed",
+        "kafka.fetch.max.wait.ms": "50",
+        "kafka.metadata.max.age.ms": "30000",
+    }

@@ -1,0 +1,153 @@
+"""The lake job: one streaming query from all topics to all tables. `python -m stream_jobs.job`.
+
+It ends when its query ends: the supervisor starts it again, and it goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commerce360 import log, service
+from commerce360.errors import UnavailableError
+from commerce360.lake import Lake
+from commerce360.settings import Settings
+from schemas.tables import DIM_DATE, TABLES
+from schemas.topics import TOPICS
+from stream_jobs import calendar
+from stream_jobs.batch import Batch, Done
+from stream_jobs.checkpoint import Checkpoint, ensure_agreement
+from stream_jobs.folds import Folds
+from stream_jobs.inputs import Inputs, kafka_options
+from stream_jobs.progress import Progress
+from stream_jobs.session import Fence, jvm_pid, open_session
+from stream_jobs.wire import RegistrySchemas
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming.query import StreamingQuery
+
+logger = log.get("lake")
+CHECKPOINT_INTERVAL = 100  # commits from one Delta checkpoint to the next; each table adds its place, so that they never meet
+STOP_TIMEOUT_S = 20.0
+
+
+class StoppedError(Exception):
+    """A batch came after the stop: it must not run, and Spark must not take it for finished."""
+
+
+class Gate:
+    """Lets batches through one at a time until it is closed; closing waits for the one inside."""
+
+    def __init__(self, batch: Callable[[DataFrame, int], Done], note: Callable[[Done], None]) -> None:
+        self.batch = batch
+        self.note = note
+        self._inside = threading.Lock()
+        self._closed = False
+
+    def __call__(self, frame: DataFrame, batch_id: int) -> None:
+        with self._inside:
+            if self._closed:
+                raise StoppedError
+            self.note(self.batch(frame, batch_id))
+
+    def close(self, timeout_s: float) -> bool:
+        """False when the batch inside did not end in time."""
+        self._closed = True
+        if not self._inside.acquire(timeout=timeout_s):
+            return False
+        self._inside.release()
+        return True
+
+
+def prepare_tables(lake: Lake, checkpoint: Checkpoint) -> str:
+    """Make what is missing and fill the calendar; returns the query's id. Raises ConfigError when lake and checkpoint disagree.
+
+    The calendar carries batch 0, so that it is fed and becomes visible with the first complete batch.
+    """
+    ensure_agreement(lake, checkpoint)
+    query_id = checkpoint.create()
+    for place, table in enumerate(TABLES):
+        if not lake.exists(table):
+            lake.create(table, CHECKPOINT_INTERVAL + 7 * place)
+    if lake.delta(DIM_DATE).version() == 0:
+        lake.append(DIM_DATE, list(calendar.days()), query_id, 0)
+    return query_id
+
+
+def start_query(session: SparkSession, settings: Settings, batch: Callable[[DataFrame, int], None]) -> StreamingQuery:
+    options = kafka_options(settings.kafka, [t.name for t in TOPICS], settings.lake.max_offsets_per_trigger)
+    stream = session.readStream.format("kafka").options(**options).load()
+    writer = stream.writeStream.foreachBatch(batch).option("checkpointLocation", settings.lake.checkpoint).queryName("lake")
+    return writer.trigger(processingTime=f"{settings.lake.trigger_s} seconds").start()
+
+
+def main(settings: Settings, stop: threading.Event) -> None:
+    """Run until `stop` is set or the query dies, which is an UnavailableError."""
+    inputs = Inputs(settings.kafka, settings.registry, [t.name for t in TOPICS])
+    lake, checkpoint = Lake(settings.lake), Checkpoint(settings.lake.checkpoint)
+    fence = Fence(settings.state / "run" / "lake.jvm.json")
+    if fence.clear():
+        logger.warning("ended_orphan_jvm")
+    prepare_tables(lake, checkpoint)
+    schemas = RegistrySchemas(settings.registry)
+    with ThreadPoolExecutor(2, "start") as threads:  # the JVM takes longest: all else happens beside it
+        waiting = threads.submit(inputs.wait, stop)
+        folding = threads.submit(Folds, Lake(settings.lake), schemas)
+        session = open_session(settings.lake, scratch(settings.state))
+        fence.mark(jvm_pid(session))
+        logger.info("opened_session")
+        ready, folds = waiting.result(), folding.result()
+    if not ready:
+        return
+    progress = Progress(settings.state, time.time)
+    gate = Gate(Batch(lake, checkpoint, folds, schemas), progress.note)
+    query = start_query(session, settings, gate)
+    logger.info("started_query", query_id=query.id)
+    watch(query, inputs, progress, stop)
+    finish(query, gate)
+
+
+def scratch(state: Path) -> Path:
+    return (state / "data" / "lake-scratch").absolute()
+
+
+def watch(query: StreamingQuery, inputs: Inputs, progress: Progress, stop: threading.Event) -> None:
+    """Publish metrics until the stop. Raises UnavailableError when the query ends by itself."""
+    asked = 0.0
+    while not stop.wait(0.2):
+        if not query.isActive:
+            raise UnavailableError(f"the lake query ended: {_cause(query)}", "it goes on from its checkpoint when started again")
+        if time.monotonic() - asked > 1.0:
+            try:
+                progress.behind(inputs.lag(progress.ends))
+            except UnavailableError as error:
+                logger.warning("missed_lag", message=error.message)
+            asked = time.monotonic()
+        progress.publish()
+
+
+def finish(query: StreamingQuery, gate: Gate) -> None:
+    """Stop between two batches: a query that is stopped inside one dies with an error that says nothing."""
+    if not gate.close(STOP_TIMEOUT_S):
+        logger.warning("left_batch_unfinished", hint="it is repeated at the next start")
+        return
+    try:
+        query.stop()
+    except Exception as error:  # noqa: BLE001 - whatever Spark makes of the batch that the gate turned away
+        logger.debug("stopped_query_with_error", error=str(error)[:200])
+
+
+def _cause(query: StreamingQuery) -> str:
+    found: Any = query.exception()
+    text = str(found) if found is not None else "no reason given"
+    lines = [line for line in text.splitlines() if line.strip()]
+    return " | ".join([lines[0], *lines[-1:]])[:1000] if lines else text
+
+
+if __name__ == "__main__":
+    service.run("lake", main)
