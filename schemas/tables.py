@@ -52,14 +52,19 @@ class Table:
         `where` bounds the rows that compete (readers pass the last complete batch); `internal` keeps the writer's own columns.
         """
         bound = f" WHERE {where}" if where else ""
-        names = ", ".join(c.name for c in self.columns if internal or not c.internal)
+        names = ", ".join(_quoted(c.name) for c in self.columns if internal or not c.internal)
         if not self.newest:
             return f"SELECT {names} FROM {relation}{bound}"
-        keys, order = ", ".join(self.key), ", ".join(f"{c} DESC" for c in self.newest)
+        keys, order = ", ".join(map(_quoted, self.key)), ", ".join(f"{c} DESC" for c in self.newest)
         return (
             f"SELECT {names} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {order}) AS newest_rank "
             f"FROM {relation}{bound}) AS ranked WHERE newest_rank = 1"
         )
+
+
+def _quoted(name: str) -> str:
+    """Kafka's own words are reserved in SQL; no fed table has them, so their case does not matter to the warehouse."""
+    return f'"{name}"' if name in ("partition", "offset") else name
 
 
 LINEAGE = (

@@ -17,6 +17,7 @@ import requests
 import stamina
 
 from commerce360.errors import UnavailableError
+from commerce360.settings import Registry
 from schemas.topics import BY_NAME
 from stream_jobs.entity import Record, RejectedError
 
@@ -32,8 +33,8 @@ class RegistrySchemas:
     Known ids are kept for good (an id never changes its schema). Raises UnavailableError when the registry does not answer.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, registry: Registry) -> None:
+        self.url = registry.url.rstrip("/")
         self.known: dict[int, Mapping[str, Any]] = {}
 
     def __call__(self, schema_id: int) -> Mapping[str, Any] | None:

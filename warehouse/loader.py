@@ -100,15 +100,19 @@ class Loader:
 
     def _note_queryable(self, batch_id: int) -> None:
         """Ask the warehouse as an analyst would until it shows the batch."""
-        sql = "SELECT MAX(BATCH_ID) AS BATCH_ID FROM OPS.LAKE_BATCHES"
         deadline = time.monotonic() + 60
-        while (self.client.query(sql)[0]["batch_id"] or -1) < batch_id:
+        while self.shown_batch() < batch_id:
             if time.monotonic() > deadline:
                 raise C360Error(f"batch {batch_id} was sent but cannot be queried", "see `c360 logs warehouse`")
             time.sleep(0.02)
         with self.notes.open("a") as file:
             file.write(json.dumps({"batch_id": batch_id, "queryable_at": time.time()}) + "\n")
         self.batch_id = batch_id
+
+    def shown_batch(self) -> int:
+        """The newest lake batch that a query of the warehouse shows, -1 for none."""
+        found = self.client.query("SELECT MAX(BATCH_ID) AS BATCH_ID FROM OPS.LAKE_BATCHES")[0]["batch_id"]
+        return -1 if found is None else int(found)
 
 
 def main(settings: Settings, stop: threading.Event) -> None:
@@ -121,7 +125,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
         try:
             if not loader.streams:
                 loader.open()
-                loader.batch_id = _last_batch(loader)
+                loader.batch_id = loader.shown_batch()
             loaded = loader.round()
             failures = 0
             if time.monotonic() - published >= PUBLISH_EVERY_S:
@@ -136,11 +140,6 @@ def main(settings: Settings, stop: threading.Event) -> None:
             stop.wait(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
             failures += 1
     loader.close()
-
-
-def _last_batch(loader: Loader) -> int:
-    found = loader.client.query("SELECT MAX(BATCH_ID) AS BATCH_ID FROM OPS.LAKE_BATCHES")[0]["batch_id"]
-    return -1 if found is None else int(found)
 
 
 def _wait_for_lake(loader: Loader, stop: threading.Event) -> None:

@@ -106,7 +106,7 @@ class Reconciler:
         return result
 
     def _read_topics(self) -> tuple[Refold, dict[tuple[str, int, int], bytes]]:
-        schema_of = wire.RegistrySchemas(self.settings.registry.url)
+        schema_of = wire.RegistrySchemas(self.settings.registry)
         refold = Refold(wire.Decoder(schema_of).decode, (*DIMENSIONS, SALES))
         digests = {}
         for record in topics.read_all(self.settings.kafka, [t.name for t in TOPICS]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,9 +23,12 @@ def read_all(kafka: Kafka, topics: Iterable[str], timeout_s: float = 60.0) -> It
         found = consumer.list_topics(timeout=15).topics
         waiting = {(t, p) for t in topics if t in found for p in found[t].partitions}
         consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in waiting])
+        heard = time.monotonic()
         while waiting:
-            messages = consumer.consume(2000, timeout=timeout_s)
-            if not messages:
+            messages = consumer.consume(2000, timeout=0.2)  # it waits for all 2000, or as long as it may
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > timeout_s:
                 raise UnavailableError(f"Kafka at {kafka.bootstrap} sent nothing for {timeout_s:.0f} s", "see `c360 logs kafka`")
             for message in messages:
                 error = message.error()
