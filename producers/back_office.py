@@ -57,7 +57,7 @@ class Database:
 
     def commit(self, work: Work) -> int:
         """Rows changed by `work`. Raises psycopg.OperationalError when PostgreSQL stayed away to the end."""
-        changed = outlast(lambda: self._once(work), self._is_transient, self._closing)
+        changed = outlast(lambda: self._once(work), "postgres", self._is_transient, self._closing)
         self._tally.add("oltp_rows", changed)
         return changed
 

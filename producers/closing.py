@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import stamina
 
+from commerce360 import log
+
 T = TypeVar("T")
 
 
@@ -31,17 +33,28 @@ class Closing:
         return self.left_s() <= 0
 
 
-def outlast(work: Callable[[], T], on: Callable[[Exception], bool], closing: Closing, grace: bool = True) -> T:
+def outlast(work: Callable[[], T], server: str, on: Callable[[Exception], bool], closing: Closing, grace: bool = True) -> T:
     """Call `work` until it returns, again after errors that `on` calls transient; waits grow from 0.1 to 1 s.
 
-    Once closing is over (without `grace`: as soon as it is asked for) the last error is raised.
+    Once closing is over (without `grace`: as soon as it is asked for) the last error is raised. An outage is logged when it
+    begins and when it ends, under the name of the `server`.
     """
+    failures = 0
 
     def again(error: Exception) -> bool:
+        nonlocal failures
         ended = closing.over if grace else closing.asked.is_set()
-        return on(error) and not ended
+        if not on(error) or ended:
+            return False
+        failures += 1
+        if failures == 1:
+            log.get("shop").warning("lost_server", server=server, reason=str(error).splitlines()[0][:300])
+        return True
 
     for attempt in stamina.retry_context(on=again, attempts=None, timeout=None, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1):
         with attempt:
-            return work()
+            found = work()
+            if failures:
+                log.get("shop").info("reached_server", server=server, failures=failures)
+            return found
     raise AssertionError("stamina ends by returning or raising")

@@ -157,7 +157,7 @@ class Documents:
         return self._written.pop()
 
     def _write(self, work: Callable[[], object]) -> None:
-        outlast(work, self._is_transient, self._closing)
+        outlast(work, "mongo", self._is_transient, self._closing)
 
     def _is_transient(self, error: Exception) -> bool:
         self._tally.add("errors")

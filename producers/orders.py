@@ -31,7 +31,7 @@ IDLE_S = 0.05
 FLUSH_S = 8.0
 # Names as in librdkafka's CONFIGURATION.md (2.16). linger: a few records a request without a visible delay. message.timeout: an
 # outage of minutes is no reason to give up.
-PRODUCER = {
+PRODUCER: dict[str, str | int | float | bool] = {
     "enable.idempotence": True,
     "acks": "all",
     "compression.type": "lz4",
@@ -39,6 +39,7 @@ PRODUCER = {
     "message.timeout.ms": 600_000,
     "queue.buffering.max.messages": 200_000,
     "reconnect.backoff.max.ms": 1_000,
+    "log_level": 2,  # it would repeat every failed connection; what matters of that comes by error_cb
 }
 
 
@@ -69,6 +70,7 @@ class OrderProducer:
         self._logger = log.get("orders")
         self._waiting: dict[Intent, _Sent] = {}  # in the order of sending
         self._broken = False
+        self._is_out = False
         self._producer: Producer = self._connect()
 
     def _connect(self) -> Producer:
@@ -172,6 +174,9 @@ class OrderProducer:
         sent = self._waiting.pop(intent)
         self._ledger.acknowledge(intent, message.partition() or 0, message.offset() or 0)
         self._tally.add("orders_acked")
+        if self._is_out:
+            self._is_out = False
+            self._logger.info("reached_server", server="kafka")
         if sent.order is not None:
             self._on_acked(sent.order, sent.event_ts)
 
@@ -179,8 +184,10 @@ class OrderProducer:
         """Every error is counted; a fatal one ends this producer (librdkafka INTRODUCTION.md, "Fatal error handling")."""
         self._tally.add("errors")
         if error.fatal():
-            self._logger.warning("failed_producer", reason=error.str())
             self._broken = True
+        if not self._is_out:
+            self._is_out = True
+            self._logger.warning("lost_server", server="kafka", reason=error.str(), fatal=error.fatal())
 
     def _renew(self) -> None:
         self._producer.purge()

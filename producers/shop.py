@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from random import Random
 
 import psycopg
+import stamina
 
 from commerce360 import log, metrics, service
 from commerce360.errors import C360Error, ConfigError
@@ -63,12 +64,13 @@ class Crew:
 
 def main(settings: Settings, stop: threading.Event) -> None:
     """Traffic until `stop`; then up to ten seconds for what is in flight. Raises what ended a part of it."""
+    stamina.instrumentation.set_on_retry_hooks([])  # `outlast` tells of an outage once, not of every try
     closing = Closing(stop, GRACE_S)
     tally = Tally(time.monotonic())
     schema = wire.order_schema()
     try:
-        schema_id = outlast(lambda: wire.find_schema_id(settings.registry.url, schema), _is_transient, closing, grace=False)
-        world = outlast(lambda: load_world(settings.postgres), _is_transient, closing, grace=False)
+        schema_id = outlast(lambda: wire.find_schema_id(settings.registry.url, schema), "registry", _is_transient, closing, grace=False)
+        world = outlast(lambda: load_world(settings.postgres), "postgres", _is_transient, closing, grace=False)
     except Exception as error:
         if stop.is_set() and _is_transient(error):
             return

@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 
 from commerce360.errors import C360Error, UnavailableError
 from schemas.topics import ORDER_EVENTS
@@ -71,8 +71,7 @@ class OrderCodec:
 
     def decode(self, value: bytes) -> dict[str, Any]:
         """Decimals stay text; `event_ts` is an aware UTC datetime."""
-        found: dict[str, Any] = self._read(io.BytesIO(value[HEADER_BYTES:]), self._parsed, None)  # type: ignore[assignment]
-        return found
+        return cast("dict[str, Any]", self._read(io.BytesIO(value[HEADER_BYTES:]), self._parsed, None))
 
 
 def key_of(order_id: str) -> bytes:
