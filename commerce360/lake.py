@@ -124,15 +124,17 @@ class Lake:
         last = self.delta(table).version()
         return [self._commit(table, v) for v in range(last, max(last - count, -1), -1)]
 
-    def read_files(self, table: Table, files: Sequence[str]) -> pa.Table:
-        """The rows of data files of one commit, in a fixed order: by file name, then as written."""
+    def read_files(self, table: Table, files: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:
+        """The rows of data files of one commit, in a fixed order: by file name, then as written. No `columns` = all of them."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         if table.partition_by:
             raise ValueError(f"{table.name} is partitioned: its files do not hold all columns")
         schema = arrow_schema(table)
-        parts = [pq.read_table(f, filesystem=self._files(table)).cast(schema) for f in sorted(files)]
+        if columns:
+            schema = pa.schema([schema.field(name) for name in columns])
+        parts = [pq.read_table(f, columns=schema.names, filesystem=self._files(table)).cast(schema) for f in sorted(files)]
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
     def _commit(self, table: Table, version: int) -> Commit:

@@ -1,0 +1,1 @@
+"""The live page: one page that shows every stage of the platform while it runs."""
