@@ -121,7 +121,11 @@ class Demo:
 
 
 def traffic_line(shop: dict[str, Any], lake: dict[str, Any]) -> str:
-    parts = [f"{shop.get('orders_acked', 0):,} orders acknowledged", f"{shop.get('oltp_rows', 0):,} row changes", f"{shop.get('clicks', 0):,} clicks"]
+    parts = [
+        f"{shop.get('orders_acked', 0):,} orders acknowledged",
+        f"{shop.get('oltp_rows', 0):,} row changes",
+        f"{shop.get('clicks', 0):,} clicks",
+    ]
     if lake:
         parts.append(f"lake batch {lake.get('batch_id', '-')}")
     return ", ".join(parts)

@@ -47,7 +47,7 @@ class Lake:
     def exists(self, table: Table) -> bool:
         from deltalake import DeltaTable
 
-        return DeltaTable.is_deltatable(self.uri(table), self.options)
+        return bool(DeltaTable.is_deltatable(self.uri(table), self.options))
 
     def create(self, table: Table, checkpoint_interval: int = 100) -> None:
         """Make the table when it is missing. Checkpoints are rare, and best staggered: they are the slow commits."""
@@ -88,7 +88,7 @@ class Lake:
         target = self.delta(table)
         stamp = json.dumps({"query": query_id, "batch": batch_id})
         write_deltalake(target, data, mode="append", commit_properties=CommitProperties(custom_metadata={STAMP: stamp}))
-        return target.version()
+        return int(target.version())
 
     def query(self, table: Table, sql: str, name: str | None = None) -> pa.Table:
         """Run SQL (DataFusion) over the table, registered under its entity name."""
@@ -140,7 +140,7 @@ class Lake:
     def _commit(self, table: Table, version: int) -> Commit:
         with self._files(table).open_input_stream(f"_delta_log/{version:020d}.json") as stream:
             actions = [json.loads(line) for line in stream.read().splitlines() if line]
-        info = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
+        info: dict[str, Any] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
         added = tuple(a["add"]["path"] for a in actions if "add" in a and a["add"].get("dataChange", True))
         stamp = info.get(STAMP) or info.get("userMetadata") or "{}"  # delta-rs keeps its own key, Spark has userMetadata
         try:

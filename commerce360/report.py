@@ -78,7 +78,9 @@ def ledger_table(result: Result) -> Table:
     table.add_column("content", no_wrap=True)
     table.add_column("", no_wrap=True)
     for each in result.tables:
-        table.add_row(each.table, *_counts(each), each.stages[-1].hash[:8], Text("equal", "green") if each.equal else Text(_kinds(each), "red"))
+        table.add_row(
+            each.table, *_counts(each), each.stages[-1].hash[:8], Text("equal", "green") if each.equal else Text(_kinds(each), "red")
+        )
     return table
 
 

@@ -43,7 +43,13 @@ class Steps:
 
     @contextmanager
     def _live(self, title: str, total_s: float | None) -> Iterator[Note]:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), TextColumn("[dim]{task.fields[note]}"))
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+        )
         with Progress(*columns, console=self.console, transient=True) as progress:
             task = progress.add_task(escape(title), total=total_s, note="")
             began = time.monotonic()
@@ -56,11 +62,12 @@ class Steps:
     @contextmanager
     def _plain(self, title: str) -> Iterator[Note]:
         self.console.print(f"{title} ...", highlight=False, markup=False)
-        last = [time.monotonic(), ""]
+        said, shown = time.monotonic(), ""
 
         def note(text: str) -> None:
-            if text != last[1] and time.monotonic() - float(last[0]) >= PLAIN_EVERY_S:
-                last[:] = [time.monotonic(), text]
+            nonlocal said, shown
+            if text != shown and time.monotonic() - said >= PLAIN_EVERY_S:
+                said, shown = time.monotonic(), text
                 self.console.print(f"  {text}", highlight=False, markup=False)
 
         yield note

@@ -29,7 +29,9 @@ class Dimension:
 
     def __init__(self, table: Table, topic: Topic, roles: Roles) -> None:
         if roles.truncate == "close":
-            raise ConfigError(f"{table.name}: truncate=close needs every key of the table at once", "use refuse or ignore for a streamed dimension")
+            raise ConfigError(
+                f"{table.name}: truncate=close needs every key of the table at once", "use refuse or ignore for a streamed dimension"
+            )
         self.table = table
         self.topics = frozenset({topic.name})
         self.roles = roles

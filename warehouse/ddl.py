@@ -98,7 +98,8 @@ def _sales() -> str:
         f"SELECT {names}, "
         "COALESCE(c.version_key, CASE WHEN s.customer_id IS NOT NULL "
         "THEN SUBSTR(SHA2(CONCAT(CAST(s.customer_id AS VARCHAR), '@inferred'), 256), 1, 32) END) AS customer_version_key, "
-        f"{_match('c', 'customer_id')} AS customer_match, p.version_key AS product_version_key, {_match('p', 'product_id')} AS product_match "
+        f"{_match('c', 'customer_id')} AS customer_match, "
+        f"p.version_key AS product_version_key, {_match('p', 'product_id')} AS product_match "
         f"FROM s {_join('c', 'customer_id')} {_join('p', 'product_id')}"
     )
 

@@ -19,7 +19,9 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running after the report, until Ctrl-C.")] = False,
     chaos: Annotated[str, typer.Option(help=f"Kill this service with SIGKILL in mid traffic: {', '.join(SERVICES)}.")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file as JSON.")] = None,
-    state: Annotated[Path, typer.Option(help="Folder for data, logs and secrets of this run; wiped at the start.")] = Path("build/state/demo"),
+    state: Annotated[Path, typer.Option(help="Folder for data, logs and secrets of this run; wiped at the start.")] = Path(
+        "build/state/demo"
+    ),
 ) -> None:
     """Set up and run the whole platform for a while, then reconcile every stage. Exit code 0 only if all is equal."""
     from rich.console import Console
@@ -71,7 +73,9 @@ def _wait(console: object, state: Path) -> None:
     from rich.console import Console
 
     assert isinstance(console, Console)
-    console.print(f"\nThe stack is kept running. Look at it with: c360 status --state {state}; check it with: c360 reconcile --state {state}")
+    console.print(
+        f"\nThe stack is kept running. Look at it with: c360 status --state {state}; check it with: c360 reconcile --state {state}"
+    )
     console.print("Press Ctrl-C to stop it.")
     try:
         while True:

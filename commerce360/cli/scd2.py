@@ -46,7 +46,9 @@ def verify(
 def _show(report: dict[str, Any]) -> None:
     for case in report["cases"]:
         mark = {"pass": "ok  ", "fail": "FAIL", "skip": "skip"}[case["status"]]
-        typer.secho(f"{mark} {case['id']}" + (f" ({case['arrangement']})" if case["arrangement"] else ""), fg="red" if mark == "FAIL" else None)
+        typer.secho(
+            f"{mark} {case['id']}" + (f" ({case['arrangement']})" if case["arrangement"] else ""), fg="red" if mark == "FAIL" else None
+        )
         for problem in case["problems"]:
             typer.echo(f"       {problem}")
     totals = report["totals"]

@@ -214,4 +214,3 @@ def _last_error(log: Path) -> str:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-

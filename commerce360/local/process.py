@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -95,10 +96,8 @@ def tree(identity: Identity) -> list[psutil.Process]:
     found = identity.process()
     members = {found.pid: found} if found else {}
     if found:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             members.update({p.pid: p for p in found.children(recursive=True)})
-        except psutil.NoSuchProcess:
-            pass
     for process in psutil.process_iter():
         try:
             if os.getsid(process.pid) == identity.pid and process.create_time() >= identity.created - 0.5:

@@ -74,7 +74,9 @@ class Provision:
         except requests.RequestException as error:
             raise UnavailableError(f"the registry does not answer: {error}", "see `c360 logs registry`") from error
         if not reply.ok:
-            raise C360Error(f"the registry refuses {ORDER_EVENTS.name}: {reply.text[:300]}", "the schema must be compatible with its last version")
+            raise C360Error(
+                f"the registry refuses {ORDER_EVENTS.name}: {reply.text[:300]}", "the schema must be compatible with its last version"
+            )
 
     def connectors(self) -> list[str]:
         """Deploy the configurations byte for byte; names of those that were new or different."""

@@ -23,6 +23,7 @@ PORTS = {
     "warehouse_streaming": 19086,
     "page": 19080,
 }
+PORT_SHIFT = "C360_PORT_SHIFT"  # added to every port of a new stack, to keep stacks of one machine apart
 SECRETS = ("postgres_superuser", "postgres_shop", "postgres_debezium")
 
 
@@ -56,7 +57,8 @@ class State:
             known = json.loads(file.read_text()) if file.exists() else {}
         except ValueError as error:
             raise ConfigError(f"{file} is damaged: {error}", "remove the state folder and start again") from error
-        ports = {**PORTS, **known.get("ports", {})}
+        shift = int(os.environ.get(PORT_SHIFT, "0"))
+        ports = {**{name: port + shift for name, port in PORTS.items()}, **known.get("ports", {})}
         if not running:
             ports = _free_ports(ports)
         ids = {"cluster": _kafka_id(), "mongo_partition": uuid.uuid4().hex[:12], **known.get("ids", {})}

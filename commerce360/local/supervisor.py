@@ -22,9 +22,14 @@ POLL_S = 0.1
 class Service(Protocol):
     """What the supervisor needs to know of a service."""
 
-    name: str
-    stop_signal: int
-    ready_timeout_s: float
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stop_signal(self) -> int: ...
+
+    @property
+    def ready_timeout_s(self) -> float: ...
 
     def prepare(self) -> None:
         """Make what must exist before the first start. Called before every start; must be cheap when done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from commerce360.reconcile import canonical
@@ -83,12 +84,14 @@ def compare(table: str, stages: list[Stage], columns: tuple[str, ...], show: int
     """
     found: list[Difference] = []
     kinds: dict[str, int] = {}
-    for before, stage in zip(stages, stages[1:], strict=False):
+    for before, stage in pairwise(stages):
         for kind, keys in _kinds(before, stage).items():
             if keys:
                 kinds[kind] = kinds.get(kind, 0) + len(keys)
-            for key in sorted(keys, key=str)[:show]:
-                found.append(Difference(table, stage.name, before.name, kind, _text(key), _detail(before, stage, key, columns, kind)))
+            found += [
+                Difference(table, stage.name, before.name, kind, _text(key), _detail(before, stage, key, columns, kind))
+                for key in sorted(keys, key=str)[:show]
+            ]
     first = stages[0]
     if first.extra:
         kinds["doubled"] = kinds.get("doubled", 0) + len(first.extra)

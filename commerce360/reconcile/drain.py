@@ -38,7 +38,9 @@ class Drain:
             if not late and time.monotonic() - since >= QUIET_S:
                 return time.monotonic() - began
             if time.monotonic() - began > timeout_s:
-                raise UnavailableError(f"not drained after {timeout_s:.0f} s: {late or 'topics still grow'}", "see `c360 status` and `c360 logs`")
+                raise UnavailableError(
+                    f"not drained after {timeout_s:.0f} s: {late or 'topics still grow'}", "see `c360 status` and `c360 logs`"
+                )
             self.note(late or "waiting for quiet")
             time.sleep(0.25)
 

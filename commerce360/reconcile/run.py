@@ -9,7 +9,7 @@ from typing import Any
 
 from commerce360.lake import Lake
 from commerce360.reconcile import expect, model, sources, topics
-from commerce360.reconcile.compare import Difference, Stage, TableResult, compare
+from commerce360.reconcile.compare import Difference, Key, Stage, TableResult, compare
 from commerce360.reconcile.refold import Refold
 from commerce360.settings import Settings
 from producers.ledger import Ledger
@@ -105,16 +105,16 @@ class Reconciler:
         result.rejected.update(r["reason"] for r in self.lake.newest(tables.DEAD_LETTERS).select(["reason"]).to_pylist())
         return result
 
-    def _read_topics(self) -> tuple[Refold, dict[tuple[str, int, int], bytes]]:
+    def _read_topics(self) -> tuple[Refold, dict[Key, bytes]]:
         schema_of = wire.RegistrySchemas(self.settings.registry)
         refold = Refold(wire.Decoder(schema_of).decode, (*DIMENSIONS, SALES))
-        digests = {}
+        digests: dict[Key, bytes] = {}
         for record in topics.read_all(self.settings.kafka, [t.name for t in TOPICS]):
             digests[(record.topic, record.partition, record.offset)] = topics.digest(record)
             refold.add(record)
         return refold, digests
 
-    def _bronze(self, records: dict[tuple[str, int, int], bytes]) -> TableResult:
+    def _bronze(self, records: dict[Key, bytes]) -> TableResult:
         bronze = Stage("bronze")
         for topic in TOPICS:
             found = self.lake.query(tables.RECORDS, f"SELECT * FROM records WHERE topic = '{topic.name}'")
@@ -137,9 +137,8 @@ class Reconciler:
             read("postgres", oltp[source.topic.entity]),
             *_with_bronze(topic, bronze_equal),
             read("gold", self.lake.newest(table, where=where).to_pylist()),
-            read("warehouse", warehouse.query(f"SELECT * FROM CORE.{table.entity} WHERE IS_CURRENT AND NOT IS_DELETED AND NOT IS_INFERRED")
-                 if table is tables.DIM_CUSTOMER else warehouse.query(f"SELECT * FROM CORE.{table.entity} WHERE IS_CURRENT AND NOT IS_DELETED")),
-        ]  # fmt: skip
+            read("warehouse", warehouse.query(f"{_shown(table)} AND IS_CURRENT AND NOT IS_DELETED")),
+        ]
         return compare(source.topic.entity, stages, source.columns)
 
     def _gold(self, table: Table, expected: Sequence[Row], refolded: list[Row], warehouse: Client, bronze_equal: bool) -> TableResult:
@@ -150,8 +149,7 @@ class Reconciler:
         stages = [read("sources", expected)] if table is tables.FCT_SALES else []
         stages += _with_bronze(read("topic", shown), bronze_equal)
         stages.append(read("gold", self.lake.newest(table, where=table.visible).to_pylist()))
-        inferred = " WHERE NOT IS_INFERRED" if table is tables.DIM_CUSTOMER else ""
-        stages.append(read("warehouse", warehouse.query(f"SELECT * FROM CORE.{table.entity}{inferred}")))
+        stages.append(read("warehouse", warehouse.query(_shown(table))))
         return compare(table.entity, stages, columns)
 
     def _oltp(self, source: model.Source, oltp: dict[str, list[Row]], refold: Refold, bronze_equal: bool) -> TableResult:
@@ -190,11 +188,21 @@ class Reconciler:
         landed = "OPS.LAKE_BATCHES" if table is tables.BATCHES else f"RAW.{table.entity}"
         names = ", ".join(f'"{c}"' for c in columns)
         lake = self.lake.query(table, f"SELECT {names} FROM {table.entity}").to_pylist()
-        return compare(f"raw.{table.entity}", [read("lake log", lake), read("warehouse RAW", warehouse.query(f"SELECT * FROM {landed}"))], columns)
+        return compare(
+            f"raw.{table.entity}", [read("lake log", lake), read("warehouse RAW", warehouse.query(f"SELECT * FROM {landed}"))], columns
+        )
 
     def _invariants(self, dimension: dimensions.Dimension) -> list[str]:
         rows = self.lake.newest(dimension.table, where=dimension.table.visible).to_pylist()
-        return [f"{dimension.table.name}: {problem}" for problem in invariants.check_rows(rows, dimension.roles.key, dimension.roles.tracked)]
+        return [
+            f"{dimension.table.name}: {problem}" for problem in invariants.check_rows(rows, dimension.roles.key, dimension.roles.tracked)
+        ]
+
+
+def _shown(table: Table) -> str:
+    """What the view shows of the source's rows: without the rows that only facts know."""
+    inferred = "NOT IS_INFERRED" if table is tables.DIM_CUSTOMER else "TRUE"
+    return f"SELECT * FROM CORE.{table.entity} WHERE {inferred}"
 
 
 def _reader(key: tuple[str, ...], columns: tuple[str, ...]) -> Callable[[str, Sequence[Row]], Stage]:

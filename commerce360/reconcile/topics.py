@@ -16,9 +16,8 @@ def read_all(kafka: Kafka, topics: Iterable[str], timeout_s: float = 60.0) -> It
     """All records from the first to the end that each partition has when it is reached. Raises UnavailableError on silence."""
     from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-    consumer = Consumer(
-        kafka.client(**{"group.id": "c360-reconcile", "enable.auto.commit": False, "enable.partition.eof": True, "fetch.wait.max.ms": 20})
-    )
+    more: dict[str, str | int] = {"group.id": "c360-reconcile", "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer(kafka.client(**more))
     try:
         found = consumer.list_topics(timeout=15).topics
         waiting = {(t, p) for t in topics if t in found for p in found[t].partitions}

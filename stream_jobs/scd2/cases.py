@@ -77,7 +77,9 @@ def _documents(path: Path) -> Iterator[Case]:
             if document is not None:
                 yield _case(document)
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ConfigError(f"{path.name} is not a case file: {type(error).__name__}: {error}", "see the field table of the case format") from error
+        raise ConfigError(
+            f"{path.name} is not a case file: {type(error).__name__}: {error}", "see the field table of the case format"
+        ) from error
 
 
 def _case(document: Mapping[str, Any]) -> Case:
@@ -91,7 +93,10 @@ def _case(document: Mapping[str, Any]) -> Case:
         config=config,
         batches=batches,
         expect=[_row(r) for r in document.get("expect") or []],
-        expect_rejected=[{**{k: None for k in ("reason", "op", "key", "seq")}, **r, "seq": _seq(r.get("seq"))} for r in document.get("expect_rejected") or []],
+        expect_rejected=[
+            {**dict.fromkeys(("reason", "op", "key", "seq")), **r, "seq": _seq(r.get("seq"))}
+            for r in document.get("expect_rejected") or []
+        ],
         expect_facts={k: {**v, "valid_from": micros(v.get("valid_from"))} for k, v in (document.get("expect_facts") or {}).items()},
         expect_error=document.get("expect_error"),
     )

@@ -35,7 +35,8 @@ class History:
         """Take raw changes (R2) and facts. Raises ConfigDriftError when `roles` are not those of the table."""
         if roles is not None and roles.digest() != self.roles.digest():
             raise ConfigDriftError(
-                "config_drift: this history was made with other column roles", "fold it again with `c360 scd2 rebuild`, or restore the roles"
+                "config_drift: this history was made with other column roles",
+                "fold it again with `c360 scd2 rebuild`, or restore the roles",
             )
         for raw in changes:
             self._take(raw)

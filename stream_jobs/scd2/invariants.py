@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 Row = Mapping[str, Any]
 
 
-def check_rows(rows: Iterable[Row], key: Sequence[str], tracked: Sequence[str], upserts: Mapping[tuple[Any, ...], int] | None = None) -> list[str]:
+def check_rows(
+    rows: Iterable[Row], key: Sequence[str], tracked: Sequence[str], upserts: Mapping[tuple[Any, ...], int] | None = None
+) -> list[str]:
     """Problems as sentences, none if all is well. Times may be of any type that orders. `upserts`: distinct (key, seq) a key."""
     by_key: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
@@ -36,7 +39,7 @@ def _of_one_key(rows: list[Row], tracked: Sequence[str]) -> list[str]:
     ordered = sorted(rows, key=lambda r: r["valid_from"])
     if any(r["valid_to"] is not None and not r["valid_from"] < r["valid_to"] for r in ordered):
         found.append("an interval of no width")
-    for left, right in zip(ordered, ordered[1:], strict=False):
+    for left, right in pairwise(ordered):
         if left["valid_to"] is None or left["valid_to"] > right["valid_from"]:
             found.append(f"versions from {left['valid_from']} and {right['valid_from']} overlap")
         elif left["valid_to"] == right["valid_from"] and _equal(left, right, tracked):

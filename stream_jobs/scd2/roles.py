@@ -47,7 +47,8 @@ class Roles:
         lists = {"key", "tracked", "in_place", "ignored", "ignore_null"}
         if any(not isinstance(given[k], list | tuple) for k in lists & given.keys()):
             raise ConfigInvalidError("column roles must be lists", "write [a, b]")
-        return cls(**{k: tuple(v) if k in lists else v for k, v in {"key": (), **given}.items()})
+        values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in {"key": (), **given}.items()}
+        return cls(**values)
 
     def role(self, column: str) -> str:
         for role in ("key", "tracked", "in_place", "ignored"):

@@ -15,7 +15,14 @@ from stream_jobs.scd2.history import History
 from stream_jobs.scd2.roles import Roles
 
 ARRANGEMENTS = ("written", "one_batch", "reversed", "doubled")
-DEFAULT_ROW: dict[str, Any] = {"valid_to": None, "is_deleted": False, "is_inferred": False, "unresolved": [], "moved_from": None, "moved_to": None}
+DEFAULT_ROW: dict[str, Any] = {
+    "valid_to": None,
+    "is_deleted": False,
+    "is_inferred": False,
+    "unresolved": [],
+    "moved_from": None,
+    "moved_to": None,
+}
 ONLY_IF_GIVEN = ("closed_by", "version_key")
 Row = dict[str, Any]
 
@@ -136,7 +143,7 @@ def compare_rows(expected: Iterable[Row], rows: Iterable[Row], key: tuple[str, .
         if row is None:
             found.append(f"no row {want}")
             continue
-        full = {**{c: None for c in row}, **DEFAULT_ROW, "is_current": want.get("valid_to") is None, **want}
+        full = {**dict.fromkeys(row), **DEFAULT_ROW, "is_current": want.get("valid_to") is None, **want}
         names = [c for c in full if not c.startswith("_") and (c not in ONLY_IF_GIVEN or c in want)]
         found += [f"row {want}: {c} is {row.get(c)!r}, not {full[c]!r}" for c in names if not _equal(row.get(c), full[c])]
     return found + [f"unexpected row {row}" for row in got.values()]

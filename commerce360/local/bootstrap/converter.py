@@ -35,7 +35,10 @@ def build(java_home: Path) -> str:
     made = _sha256(part)
     if expected and made != expected:
         part.unlink()
-        raise C360Error(f"the compiled converter has sha256 {made[:12]}..., not the committed one", f"after a change of its source, write {made} to {EXPECTED.name}")
+        raise C360Error(
+            f"the compiled converter has sha256 {made[:12]}..., not the committed one",
+            f"after a change of its source, write {made} to {EXPECTED.name}",
+        )
     part.replace(target())
     return made
 

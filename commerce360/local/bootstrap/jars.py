@@ -147,7 +147,9 @@ def _fetch_one(http: httpx2.Client, url: str, item: Item, advance: Advance) -> N
             with attempt:
                 _download(http, url, part, item, advance)
     except httpx2.HTTPStatusError as error:
-        raise C360Error(f"{Path(item.path).name}: the repository answers {error.response.status_code}", "set C360_MAVEN_URL to one that has it") from error
+        raise C360Error(
+            f"{Path(item.path).name}: the repository answers {error.response.status_code}", "set C360_MAVEN_URL to one that has it"
+        ) from error
     except httpx2.HTTPError as error:
         raise UnavailableError(f"cannot fetch {Path(item.path).name}: {error}", "check the network, or set C360_MAVEN_URL") from error
 
@@ -173,7 +175,10 @@ def _download(http: httpx2.Client, url: str, part: Path, item: Item, advance: Ad
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != item.sha256:
         part.unlink(missing_ok=True)
-        raise C360Error(f"{Path(item.path).name} is not the locked file (sha256 {found[:12]}...)", "try again; if it stays so, the repository is not to be trusted")
+        raise C360Error(
+            f"{Path(item.path).name} is not the locked file (sha256 {found[:12]}...)",
+            "try again; if it stays so, the repository is not to be trusted",
+        )
     part.replace(item.cached)
 
 

@@ -1,6 +1,6 @@
 """Resolve the jars and write `jars.lock`. For maintainers: needs Maven; users only read the lock.
 
-    python -m commerce360.local.bootstrap.lock_jars
+python -m commerce360.local.bootstrap.lock_jars
 """
 
 from __future__ import annotations
@@ -79,7 +79,15 @@ def resolve(name: str, coordinates: list[str], folder: Path, repo: Path) -> list
     plain = name.replace("/", "-")
     pom, out = folder / f"{plain}.xml", folder / f"{plain}.txt"
     pom.write_text(POM.format(name=plain, dependencies="".join(map(dependency, coordinates))))
-    maven("-f", str(pom), f"-Dmaven.repo.local={repo}", f"{PLUGIN}:build-classpath", "-DincludeScope=runtime", "-Dmdep.pathSeparator=\n", f"-Dmdep.outputFile={out}")
+    maven(
+        "-f",
+        str(pom),
+        f"-Dmaven.repo.local={repo}",
+        f"{PLUGIN}:build-classpath",
+        "-DincludeScope=runtime",
+        "-Dmdep.pathSeparator=\n",
+        f"-Dmdep.outputFile={out}",
+    )
     return [Path(line).relative_to(repo).as_posix() for line in out.read_text().split()]
 
 

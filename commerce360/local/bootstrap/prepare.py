@@ -10,18 +10,25 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from commerce360.errors import ConfigError
 from commerce360.local.bootstrap import converter, jars, java
 from commerce360.local.bootstrap.paths import BUILD
 
 Note = Callable[[str], None]
-PACKAGES = ("pyspark", "delta-spark", "deltalake", "confluent-kafka", "fastavro", "snowflake-connector-python", "snowpipe-streaming", "fakesnow", "duckdb")
+PACKAGES = (
+    "pyspark",
+    "delta-spark",
+    "deltalake",
+    "confluent-kafka",
+    "fastavro",
+    "snowflake-connector-python",
+    "snowpipe-streaming",
+    "fakesnow",
+    "duckdb",
+)
 
 
 def prepare(note: Note = lambda _: None) -> dict[str, str]:
     """Fetch and lay out the jars, compile the converter; the versions of what is used."""
-    if sys.version_info < (3, 11):
-        raise ConfigError(f"Python {sys.version.split()[0]} is too old", "use Python 3.11 to 3.13")
     with _alone():
         java_home = java.find_java(17)
         items = jars.read_lock()

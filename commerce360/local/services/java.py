@@ -67,7 +67,11 @@ class Kafka(JavaService):
     def prepare(self) -> None:
         ports = self.state.ports
         properties = render(
-            "kafka.properties", self.home / "server.properties", port=ports["kafka"], controller=ports["kafka_controller"], log_dir=self.home / "logs"
+            "kafka.properties",
+            self.home / "server.properties",
+            port=ports["kafka"],
+            controller=ports["kafka_controller"],
+            log_dir=self.home / "logs",
         )
         if not (self.home / "logs" / "meta.properties").exists():
             tool = ["kafka.tools.StorageTool", "format", "-t", self.state.ids["cluster"], "-c", str(properties)]
@@ -81,7 +85,7 @@ class Kafka(JavaService):
         return Command(args, self.env(), self.home)
 
     def ready(self) -> bool:
-        """Answers metadata, not only connections."""
+        """Answers metadata, and is our broker: another stack may have taken the port since it was looked at."""
         if not listening(self.state.ports["kafka"]):
             return False
         from confluent_kafka import KafkaException
@@ -89,7 +93,8 @@ class Kafka(JavaService):
 
         admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{self.state.ports['kafka']}", "log_level": 0, "broker.address.family": "v4"})
         try:
-            return bool(admin.list_topics(timeout=3).brokers)
+            found = admin.list_topics(timeout=3)
+            return bool(found.brokers) and found.cluster_id == self.state.ids["cluster"]
         except KafkaException:
             return False
 

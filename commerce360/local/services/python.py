@@ -20,7 +20,9 @@ class PythonService:
 
     stop_signal = signal.SIGTERM
 
-    def __init__(self, name: str, module: str, env: Mapping[str, str], home: Path, ready: Callable[[], bool], ready_timeout_s: float = 90.0) -> None:
+    def __init__(
+        self, name: str, module: str, env: Mapping[str, str], home: Path, ready: Callable[[], bool], ready_timeout_s: float = 90.0
+    ) -> None:
         self.name = name
         self.module = module
         self.variables = env

@@ -1,5 +1,6 @@
 import datetime as dt
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -23,18 +24,41 @@ def envelope(op, image, lsn):
 
 
 def header(lsn, status="paid", op="u", order_id="o1"):
-    image = {"order_id": order_id, "customer_id": 7, "status": status, "currency": "EUR", "campaign_id": None, "ordered_at": "2026-03-01T09:00:00Z"}
+    image = {
+        "order_id": order_id,
+        "customer_id": 7,
+        "status": status,
+        "currency": "EUR",
+        "campaign_id": None,
+        "ordered_at": "2026-03-01T09:00:00Z",
+    }
     return SALES.read(record(ORDERS, lsn), None, envelope(op, image, lsn))
 
 
 def item(lsn, line_no=1, quantity=2, op="c", order_id="o1"):
-    image = {"order_id": order_id, "line_no": line_no, "product_id": 5, "quantity": quantity, "unit_price": "10.50", "discount": "1.00", "unit_cost": "4.00"}
+    image = {
+        "order_id": order_id,
+        "line_no": line_no,
+        "product_id": 5,
+        "quantity": quantity,
+        "unit_price": "10.50",
+        "discount": "1.00",
+        "unit_cost": "4.00",
+    }
     return SALES.read(record(ORDER_ITEMS, lsn), None, envelope(op, image, lsn))
 
 
 def web(event_ts=T0, lines=((1, 3),), event_id="e1", order_id="o1"):
     made = [{"line_no": n, "product_id": 5, "quantity": q, "unit_price": "9.99", "discount": "0.00"} for n, q in lines]
-    event = {"event_id": event_id, "order_id": order_id, "customer_id": 7, "event_ts": event_ts, "currency": "EUR", "campaign_id": "spring", "lines": made}
+    event = {
+        "event_id": event_id,
+        "order_id": order_id,
+        "customer_id": 7,
+        "event_ts": event_ts,
+        "currency": "EUR",
+        "campaign_id": "spring",
+        "lines": made,
+    }
     return SALES.read(record(ORDER_EVENTS, 1), None, event)
 
 
@@ -44,7 +68,9 @@ def rows_of(*contributions):
 
 
 def content(rows):
-    return sorted(({k: v for k, v in r.items() if k not in ("kafka_ts", "origin")} for r in rows), key=lambda r: (r["order_id"], r["line_no"]))
+    return sorted(
+        ({k: v for k, v in r.items() if k not in ("kafka_ts", "origin")} for r in rows), key=lambda r: (r["order_id"], r["line_no"])
+    )
 
 
 def test_a_web_order_is_a_sale_at_once():
@@ -65,7 +91,17 @@ def test_lines_wait_for_their_header_and_a_deleted_order_goes():
     assert rows_of(header(10), item(11), item(12, op="d"))[1]["is_deleted"] is True
 
 
-STEPS = [web(), web(T0 + 5, ((1, 1), (2, 2)), "e2"), header(10, "placed", "c"), header(20), header(30, "shipped"), item(11), item(21, quantity=9, op="u"), item(12, 2), item(40, 2, op="d")]
+STEPS = [
+    web(),
+    web(T0 + 5, ((1, 1), (2, 2)), "e2"),
+    header(10, "placed", "c"),
+    header(20),
+    header(30, "shipped"),
+    item(11),
+    item(21, quantity=9, op="u"),
+    item(12, 2),
+    item(40, 2, op="d"),
+]
 
 
 @given(st.permutations(range(len(STEPS))), st.lists(st.integers(0, len(STEPS) - 1), max_size=6), st.lists(st.integers(1, 14), max_size=5))
@@ -74,7 +110,7 @@ def test_order_repetition_cuts_and_a_rebuild_from_stored_rows_do_not_matter(orde
     log = KeyedLog(SALES, lambda keys: {k: [r for r in table.values() if (r["order_id"],) == k] for k in keys})
     sequence = [*order, *repeated]
     edges = [0, *sorted(min(c, len(sequence)) for c in cuts), len(sequence)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         outcome = log.apply([c for n in sequence[low:high] for c in STEPS[n]])
         table.update({(r["order_id"], r["line_no"]): r for r in outcome.rows})
         log.discard()  # the next batch starts from what was written, as after a crash

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from typing import Any
 from urllib.parse import urlsplit
 
 from commerce360 import service
@@ -31,7 +32,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     sql = Sql(engine, warehouse.private_key_file).app()
     streaming = Streaming(Channels(engine), warehouse.private_key_file, settings.state / "data" / "warehouse" / "stage").app()
     secure = urlsplit(warehouse.streaming_url)
-    common = {"host": "127.0.0.1", "log_level": "warning", "access_log": False, "lifespan": "off"}
+    common: dict[str, Any] = {"host": "127.0.0.1", "log_level": "warning", "access_log": False, "lifespan": "off"}
     servers = [
         uvicorn.Server(uvicorn.Config(sql, port=warehouse.port, **common)),
         uvicorn.Server(uvicorn.Config(streaming, port=secure.port or 443, ssl_certfile=str(certificate), ssl_keyfile=str(key), **common)),

@@ -96,7 +96,9 @@ class Channels:
             if continuation is not None and continuation != known.continuation:
                 raise StaleChannelError(f"{continuation} is not {known.continuation}")
             count = _insert(cursor, name, body)
-            channel = replace(known, token=end_token or known.token, rows=known.rows + count, row_seq=known.row_seq + 1, last_request=request_id)
+            channel = replace(
+                known, token=end_token or known.token, rows=known.rows + count, row_seq=known.row_seq + 1, last_request=request_id
+            )
             _write(cursor, name, channel)
         return channel
 
@@ -141,7 +143,17 @@ def _read(cursor: duckdb.DuckDBPyConnection, name: Name) -> Channel | None:
 
 def _write(cursor: duckdb.DuckDBPyConnection, name: Name, channel: Channel) -> None:
     _delete(cursor, name)
-    values = [name.schema, name.pipe, name.channel, channel.token, channel.rows, channel.client_seq, channel.row_seq, channel.created_ms, channel.last_request]
+    values = [
+        name.schema,
+        name.pipe,
+        name.channel,
+        channel.token,
+        channel.rows,
+        channel.client_seq,
+        channel.row_seq,
+        channel.created_ms,
+        channel.last_request,
+    ]
     cursor.execute(f'INSERT INTO "{name.database}".{SYSTEM}.CHANNELS VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', values)
 
 

@@ -24,7 +24,10 @@ NOTHING = [
     # Not all of ALTER SESSION: autocommit is set with it.
     r"^\s*ALTER\s+SESSION\s+SET\s+(QUERY_TAG|TIMEZONE)\b",
 ]
-CONSTRAINTS = re.compile(r",\s*(CONSTRAINT\s+\w+\s+)?(PRIMARY\s+KEY|UNIQUE|FOREIGN\s+KEY)\s*\([^)]*\)(\s+REFERENCES\s+[\w.]+\s*\([^)]*\))?(\s+(NOT\s+ENFORCED|RELY))*", re.I)
+CONSTRAINTS = re.compile(
+    r",\s*(CONSTRAINT\s+\w+\s+)?(PRIMARY\s+KEY|UNIQUE|FOREIGN\s+KEY)\s*\([^)]*\)(\s+REFERENCES\s+[\w.]+\s*\([^)]*\))?(\s+(NOT\s+ENFORCED|RELY))*",
+    re.I,
+)
 CREATE_TABLE = re.compile(r"^\s*CREATE\s+(OR\s+REPLACE\s+)?(TRANSIENT\s+|TEMPORARY\s+)?TABLE\b", re.I)
 READS = re.compile(r"^\s*(WITH|SELECT|SHOW|DESC|DESCRIBE|USE|BEGIN|COMMIT|ROLLBACK|ALTER\s+SESSION)\b", re.I)
 

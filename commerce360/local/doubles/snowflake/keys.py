@@ -45,7 +45,11 @@ def _make_certificates(ca: Path, certificate: Path, server_key: Path) -> None:
     """The CA's own key is not kept: nothing else is ever to be signed with it."""
     authority, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _name("commerce360 local authority")
-    root = _builder(issuer, issuer, authority.public_key()).add_extension(x509.BasicConstraints(True, None), critical=True).sign(authority, hashes.SHA256())
+    root = (
+        _builder(issuer, issuer, authority.public_key())
+        .add_extension(x509.BasicConstraints(True, None), critical=True)
+        .sign(authority, hashes.SHA256())
+    )
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     server = (
         _builder(_name("commerce360 local warehouse"), issuer, leaf.public_key())

@@ -49,7 +49,7 @@ class Sql:
         _replace_body(request, body)
         if writes(body["sqlText"]):
             async with _Lock(self.engine):
-                reply = await fakesnow.server.query_request(request)
+                reply: Response = await fakesnow.server.query_request(request)
         else:
             reply = await fakesnow.server.query_request(request)
         if reply.status_code == 500:  # clients try a 5xx again for minutes; this one will not get better

@@ -140,7 +140,9 @@ class Streaming:
             return denied
         query, name = request.query_params, Name.of(request.path_params)
         try:
-            channel = await run_in_threadpool(self.channels.append, name, body, query.get("continuationToken"), end, query.get("requestId", ""))
+            channel = await run_in_threadpool(
+                self.channels.append, name, body, query.get("continuationToken"), end, query.get("requestId", "")
+            )
         except StaleChannelError as error:
             return _error(400, "STALE_CONTINUATION_TOKEN_SEQUENCER", f"open the channel again: {error}")
         except NoSuchChannelError as error:

@@ -1,0 +1,106 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+ARGS ?=
+
+BUILD := build
+BOOT := $(BUILD)/boot
+VENV := $(BUILD)/venv
+MONGO := $(BUILD)/venv-mongo
+STAMPS := $(BUILD)/stamps
+UV := $(BOOT)/bin/uv
+PY := $(VENV)/bin/python
+C360 := $(VENV)/bin/c360
+PYTEST := $(PY) -m pytest
+
+# Trust the machine's own certificate store where it has one (company proxies), else uv's list.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),1,0)
+export UV_NO_CONFIG := 1
+
+INSTALL = $(UV) pip install -q --require-hashes
+LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.PHONY: help demo test test-fast test-spark test-stack test-browser check fmt env dev setup lock lock-jars clean
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500" and the like
+	@$(C360) demo $(ARGS)
+
+test: dev setup ## Fast tests, Spark tests, one stack test that runs the short demo
+	@$(PYTEST) tests -m "not spark and not stack and not browser"
+	@$(PYTEST) tests -m spark
+	@$(PYTEST) tests -m "stack or browser"
+
+test-fast: dev ## Only the tests that need no server
+	@$(PYTEST) tests -m "not spark and not stack and not browser"
+
+test-spark: dev setup ## Only the Spark tests
+	@$(PYTEST) tests -m spark
+
+test-stack: dev setup ## Only the tests against real local servers
+	@$(PYTEST) tests -m stack
+
+test-browser: dev ## Only the tests of the live page in a browser
+	@$(PYTEST) tests -m browser
+
+check: dev ## ruff, mypy strict, import-linter
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+fmt: dev ## Format the code
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+env: $(STAMPS)/env ## The Python environment that the demo needs
+dev: $(STAMPS)/dev ## The same with test and lint tools
+
+setup: $(STAMPS)/env $(STAMPS)/mongo ## Everything that must be there before a start
+	@$(C360) setup
+
+$(STAMPS)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "error: $(PYTHON) is not here" >&2; echo "hint: install Python 3.11 to 3.13, or set PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "error: $$($(PYTHON) --version) is not supported" >&2; echo "hint: install Python 3.11 to 3.13, or set PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments" >&2; echo "hint: install its venv package, such as python3-venv" >&2; exit 2; }
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/uv: requirements/uv.txt $(STAMPS)/python
+	@echo "making the environment"
+	@$(PYTHON) -m venv $(BOOT)
+	@$(BOOT)/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+# pyspark comes as a source archive; a wheel without compression is built in half the time.
+$(BUILD)/wheel.cfg:
+	@mkdir -p $(@D) && printf '[bdist_wheel]\ncompression = stored\n' > $@
+
+$(STAMPS)/env: requirements/runtime.txt setup.cfg pyproject.toml $(BUILD)/wheel.cfg $(STAMPS)/uv
+	@echo "installing Python packages"
+	@test -x $(PY) || $(UV) venv -q --python $(BOOT)/bin/python $(VENV)
+	@DIST_EXTRA_CONFIG=$(CURDIR)/$(BUILD)/wheel.cfg $(INSTALL) --python $(PY) -r requirements/runtime.txt
+	@$(UV) pip install -q --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/env
+	@DIST_EXTRA_CONFIG=$(CURDIR)/$(BUILD)/wheel.cfg $(INSTALL) --python $(PY) -r requirements/dev.txt
+	@touch $@
+
+# A program of its own (GPL), never imported: its own environment.
+$(STAMPS)/mongo: requirements/mongo.txt $(STAMPS)/uv
+	@test -x $(MONGO)/bin/python || $(UV) venv -q --python $(BOOT)/bin/python $(MONGO)
+	@$(INSTALL) --python $(MONGO)/bin/python -r requirements/mongo.txt
+	@touch $@
+
+lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
+	$(LOCK) setup.cfg --extra lake --extra warehouse --extra shop --extra page --extra local -o requirements/runtime.txt
+	$(LOCK) setup.cfg --all-extras -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) requirements/mongo.in -o requirements/mongo.txt
+	$(LOCK) requirements/uv.in -o requirements/uv.txt
+
+lock-jars: $(STAMPS)/env ## Maintainers: renew the jar lock (needs Maven)
+	$(PY) -m commerce360.local.bootstrap.lock_jars
+
+clean: ## Remove everything that was made here (not the user's cache)
+	rm -rf $(BUILD) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
