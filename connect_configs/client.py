@@ -18,6 +18,7 @@ import stamina
 from commerce360.errors import C360Error, ConfigError, UnavailableError
 
 CONFIGS = Path(__file__).parent
+RESTART_TAKES_S = 1.0  # until the status shows it
 
 
 @dataclass(frozen=True)
@@ -76,15 +77,23 @@ class Connect:
         cause = traces[0].strip().splitlines()[0] if traces else ""
         return Status(name, reply["connector"]["state"], tuple(t["state"] for t in reply["tasks"]), cause)
 
-    def wait_running(self, name: str, timeout_s: float = 60.0) -> Status:
-        """Raises C360Error with the first line of the cause when a task fails, UnavailableError when time is up."""
+    def wait_running(self, name: str, timeout_s: float = 60.0, restarts: int = 0) -> Status:
+        """Wait for every task; one that failed is started again up to `restarts` times.
+
+        Right after a start the state is still the one that the last worker left. Raises C360Error with the first line of the
+        cause, UnavailableError when time is up.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             found = self.status(name)
             if found and found.running:
                 return found
-            if found and found.failed:
+            if found and found.failed and restarts <= 0:
                 raise C360Error(f"connector {name} failed: {found.cause}", "see `c360 logs connect`")
+            if found and found.failed:
+                restarts -= 1
+                self.restart_failed(name)
+                time.sleep(RESTART_TAKES_S)
             if time.monotonic() > deadline:
                 raise UnavailableError(f"connector {name} does not run after {timeout_s:.0f} s: {found}", "see `c360 logs connect`")
             time.sleep(0.2)

@@ -17,6 +17,7 @@ from commerce360.errors import C360Error, ConfigError
 
 StateOption = Annotated[Path, typer.Option("--state", help="Folder of the stack: data, logs, secrets.")]
 DEFAULT = Path("build/state/default")
+STOP_TIMEOUT_S = 120.0
 SERVICES = ("postgres", "mongo", "kafka", "registry", "connect", "lake", "warehouse", "loader", "shop", "page")
 
 
@@ -37,6 +38,9 @@ def up(
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay here until Ctrl-C.")] = False,
 ) -> None:
     """Start the stack in the background and wait until it works."""
+    if _supervisor_lives(state):
+        typer.echo(f"the stack runs already\nlive page: {_page(state)}\nstop it with: c360 down --state {state}")
+        return
     setup()
     if foreground:
         supervise(state, rate)
@@ -45,15 +49,30 @@ def up(
     status_file.unlink(missing_ok=True)
     (state / "logs").mkdir(parents=True, exist_ok=True)
     log = state / "logs" / "supervisor.log"
-    with log.open("ab") as out:
-        command = [sys.executable, "-m", "commerce360.cli.main", "supervise", "--state", str(state), "--rate", str(rate)]
+    command = [sys.executable, "-m", "commerce360.cli.main", "supervise", "--state", str(state), "--rate", str(rate)]
+    with log.open("wb") as out:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        _follow(child, state, log)
+    except KeyboardInterrupt:
+        typer.echo("\nstopping")
+        child.terminate()
+        child.wait()
+        raise
+    typer.echo(f"live page: {_page(state)}\nstop it with: c360 down --state {state}")
+
+
+def _follow(child: subprocess.Popen[bytes], state: Path, log: Path) -> None:
+    """Show what becomes ready until all is; one line on a terminal, one a change elsewhere."""
+    shown = ""
     while (found := read_status(state)).get("phase") != "running":
         if child.poll() is not None:
             raise C360Error(f"the stack did not start: {_last_error(log)}", f"read {log}")
-        typer.echo(f"\r{_summary(found)}   ", nl=False)
+        if (line := _summary(found)) != shown:
+            shown = line
+            typer.echo(f"\r\x1b[K{line}" if sys.stdout.isatty() else line, nl=not sys.stdout.isatty())
         time.sleep(0.5)
-    typer.echo(f"\r{_summary(found)}   \nlive page: {_page(state)}\nstop it with: c360 down --state {state}")
+    typer.echo(f"\r\x1b[K{_summary(found)}" if sys.stdout.isatty() else _summary(found))
 
 
 def supervise(state: StateOption = DEFAULT, rate: float = 20.0) -> None:
@@ -79,18 +98,29 @@ def supervise(state: StateOption = DEFAULT, rate: float = 20.0) -> None:
 
 def down(state: StateOption = DEFAULT) -> None:
     """Stop the stack; also what a killed supervisor left behind."""
-    from commerce360.local.process import Identity
+    import psutil
+
+    from commerce360.local import claim
     from commerce360.local.stack import Stack
 
-    identity = Identity.load(state / "run" / "supervisor.pid")
+    if not state.exists():
+        raise ConfigError(f"there is no stack in {state}", "name its folder with --state")
+    identity = claim.supervisor(state)
     process = identity.process() if identity else None
-    if process is not None:
-        process.send_signal(signal.SIGTERM)
-        process.wait(120)
-        typer.echo("stopped")
+    if process is None:
+        left = Stack.end_leftovers(state)
+        typer.echo(f"no supervisor was running; ended {left} services that it had left" if left else "nothing was running")
         return
-    left = Stack.end_leftovers(state)
-    typer.echo(f"no supervisor was running; ended {left} processes that it had left" if left else "nothing was running")
+    try:
+        process.send_signal(signal.SIGTERM)
+        process.wait(STOP_TIMEOUT_S)
+    except psutil.TimeoutExpired:
+        process.kill()  # its services die with it
+        process.wait(10)
+    except psutil.NoSuchProcess:
+        pass
+    Stack.end_leftovers(state)
+    typer.echo("stopped")
 
 
 def status(state: StateOption = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
@@ -172,10 +202,9 @@ def read_status(state: Path) -> dict[str, Any]:
 
 
 def _supervisor_lives(state: Path) -> bool:
-    from commerce360.local.process import Identity
+    from commerce360.local import claim
 
-    identity = Identity.load(state / "run" / "supervisor.pid")
-    return bool(identity and identity.process())
+    return claim.supervisor(state) is not None
 
 
 def _page(state: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commerce360.errors import C360Error
+from commerce360.local import claim
 from commerce360.local.bootstrap import converter, jars, java
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.process import Identity
@@ -37,6 +38,7 @@ def examine(state: Path) -> Iterator[Finding]:
     stand_in = BUILD / "venv-mongo" / "bin" / "secantusd-py"
     yield Finding("MongoDB stand-in", "installed" if stand_in.exists() else "missing", stand_in.exists(), "run `make setup`")
     yield _try("PostgreSQL", lambda: f"{postgres.version(home := postgres.find_binaries())} at {home}")
+    yield _try("PostgreSQL account", lambda: postgres.account_for(state.resolve()))
     yield from _machine(state)
     yield from _running(state)
 
@@ -66,8 +68,7 @@ def _machine(state: Path) -> Iterator[Finding]:
 
 def _running(state: Path) -> Iterator[Finding]:
     run = state / "run"
-    supervisor = Identity.load(run / "supervisor.pid")
-    if supervisor and supervisor.process():
+    if supervisor := claim.supervisor(state):
         yield Finding("stack", f"runs, supervisor pid {supervisor.pid}")
         return
     left = [p.stem for p in run.glob("*.pid") if (i := Identity.load(p)) and i.process()] if run.exists() else []

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from commerce360.errors import C360Error, ConfigError
+from commerce360.errors import C360Error
 from commerce360.local import environment, process
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
+from commerce360.local.claim import claim, end_leftovers
 from commerce360.local.process import Identity
 from commerce360.local.provision import Provision
 from commerce360.local.services.java import Connect, Kafka, Registry
@@ -29,6 +29,7 @@ from warehouse import apply as warehouse
 
 SERVICES = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "connect", "loader", "shop")
 FIRST = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake")  # need nobody, or wait by themselves
+INGEST = ("postgres", "mongo", "kafka", "registry", "connect")  # from the shop's stores to Kafka
 STATUS_EVERY_S = 1.0
 Event = Callable[[str], None]
 
@@ -50,8 +51,8 @@ class Stack:
     @classmethod
     def open(cls, root: Path, shop: Mapping[str, Any] | None = None) -> Stack:
         """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it."""
-        lock = _claim(root)
-        _end_leftovers(root)
+        lock = claim(root)
+        end_leftovers(root)
         state = State.open(root)
         stack = cls(state, environment.settings_of(state, shop))
         stack._lock = lock
@@ -60,42 +61,44 @@ class Stack:
     @staticmethod
     def end_leftovers(root: Path) -> int:
         """End what a killed supervisor left; how many processes. Raises ConfigError while a stack runs there."""
-        with _claim(root):
-            return _end_leftovers(root)
+        with claim(root):
+            return end_leftovers(root)
 
     @staticmethod
     def clear(root: Path) -> None:
         """Remove a state folder, with everything that a killed run left running. Raises ConfigError while its stack runs."""
-        with _claim(root):
-            _end_leftovers(root)
+        with claim(root):
+            end_leftovers(root)
             shutil.rmtree(root)
 
     def settings(self) -> Settings:
         return self._settings
 
-    def start(self, on_event: Event | None = None, traffic: bool = False) -> None:
-        """Everything but the shop, provisioned and ready. Raises the first error; `stop` cleans up after it."""
+    def start(self, on_event: Event | None = None, traffic: bool = False, services: Collection[str] = SERVICES) -> None:
+        """Those `services` but the shop, provisioned and ready; the five of INGEST are always among them.
+
+        `traffic` starts the shop as well. Raises the first error; `stop` cleans up after it.
+        """
         self.on_event = on_event or self.on_event
         self.phase = "starting"
         self._watch()
+        wanted = [name for name in SERVICES if name in services or name in INGEST]
         for name in FIRST:
-            self.supervisor.start(name)
+            if name in wanted:
+                self.supervisor.start(name)
         provision = Provision(self.state, self._settings, self._postgres)
-        preparing = _Background(lambda: self._prepare_sources(provision))
-        for name in ("kafka", "registry"):
-            self.supervisor.wait_ready(name)
-        provision.topics()
-        provision.schemas()
-        self.supervisor.start("connect")
-        self.supervisor.wait_ready("warehouse")
-        warehouse.apply(self._settings.warehouse)
-        self.supervisor.start("loader")
-        preparing.join()
+        sources = _Background(lambda: self._prepare_sources(provision))
+        feed = _Background(lambda: self._prepare_warehouse() if "loader" in wanted else None)
+        self._prepare_topics(provision)
+        sources.join()
         self.supervisor.wait_ready("connect")
         provision.connectors()
-        provision.load_existing_rows()
+        position = provision.load_existing_rows()
+        feed.join()
         for name in ("page", "lake", "loader"):
-            self.supervisor.wait_ready(name)
+            if name in wanted:
+                self.supervisor.wait_ready(name)
+        provision.wait_loaded(position)
         self.phase = "running"
         if traffic:
             self.start_service("shop")
@@ -138,11 +141,20 @@ class Stack:
     def kill(self, name: str, signum: int) -> int:
         return self.supervisor.kill(name, signum)
 
+    def pids(self, name: str) -> list[int]:
+        """The service's own process first, then its children; empty while it does not run."""
+        identity = self.supervisor.running[name].identity
+        return [p.pid for p in process.tree(identity)] if identity else []
+
     def restart_count(self, name: str) -> int:
         return max(0, self.supervisor.running[name].starts - 1)
 
     def peak_memory_mb(self) -> dict[str, float]:
         return {name: round(entry.peak_mb, 1) for name, entry in self.supervisor.running.items() if entry.starts}
+
+    def memory_mb(self) -> dict[str, float]:
+        """Proportional set size of each service with its children, as of the last second."""
+        return {name: round(entry.memory_mb, 1) for name, entry in self.supervisor.running.items() if entry.starts}
 
     def versions(self) -> dict[str, str]:
         return prepare.versions(java.find_java(17))
@@ -171,6 +183,18 @@ class Stack:
             "shop": ours("shop", "producers.shop"),
         }
         return [made[name] for name in SERVICES]
+
+    def _prepare_topics(self, provision: Provision) -> None:
+        for name in ("kafka", "registry"):
+            self.supervisor.wait_ready(name)
+        provision.topics()
+        provision.schemas()
+        self.supervisor.start("connect")
+
+    def _prepare_warehouse(self) -> None:
+        self.supervisor.wait_ready("warehouse")
+        warehouse.apply(self._settings.warehouse)
+        self.supervisor.start("loader")
 
     def _prepare_sources(self, provision: Provision) -> None:
         from producers import seed
@@ -246,31 +270,6 @@ class _Background:
         self.thread.join()
         if self.error:
             raise self.error
-
-
-def _claim(root: Path) -> IO[str]:
-    """The lock of a state folder. It is the kernel's, so it cannot outlive its process."""
-    (root / "run").mkdir(parents=True, exist_ok=True)
-    lock = (root / "run" / "supervisor.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise ConfigError(f"a stack is running already in {root}", f"stop it with `c360 down --state {root}`") from error
-    return lock
-
-
-def _end_leftovers(root: Path) -> int:
-    ended = 0
-    for pid_file in (root / "run").glob("*.pid"):
-        identity = Identity.load(pid_file)
-        if identity and pid_file.stem != "supervisor":
-            ended += identity.process() is not None
-            process.stop(identity, grace_s=5.0)
-        pid_file.unlink(missing_ok=True)
-    for left in (*(root / "run").glob("*.hold"), root / "data" / "postgres" / "data" / "postmaster.pid"):
-        left.unlink(missing_ok=True)
-    return ended
 
 
 def hold_file(root: Path, service: str) -> Path:

@@ -17,6 +17,7 @@ from commerce360.local.process import Command, Identity
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0  # a service that ran this long starts again without delay
 POLL_S = 0.1
+HOPELESS = 6  # deaths in a row before it was ever ready: whoever waits for it is told, not kept waiting
 
 
 class Service(Protocol):
@@ -48,6 +49,7 @@ class Running:
     is_ready: threading.Event = field(default_factory=threading.Event)
     identity: Identity | None = None
     starts: int = 0
+    early_deaths: int = 0  # in a row, before it was ready
     state: str = "stopped"
     failure: str = ""
     peak_mb: float = 0.0
@@ -70,7 +72,7 @@ class Supervisor:
         if entry.thread is not None and entry.thread.is_alive():
             return
         entry.wanted.set()
-        entry.failure = ""
+        entry.failure, entry.early_deaths = "", 0
         entry.thread = threading.Thread(target=self._keep, args=(entry,), name=f"keep-{name}", daemon=True)
         entry.thread.start()
 
@@ -84,6 +86,8 @@ class Supervisor:
                 raise C360Error(f"{name} cannot start: {entry.failure}", f"read {self.log(name)}")
             if not entry.wanted.is_set():
                 raise C360Error(f"{name} was stopped before it was ready")
+            if entry.early_deaths >= HOPELESS:
+                raise C360Error(f"{name} ends as often as it is started: {last_line(self.log(name))}", f"read {self.log(name)}")
             if time.monotonic() > deadline:
                 raise UnavailableError(f"{name} is not ready after {limit:.0f} s ({entry.starts} starts)", f"read {self.log(name)}")
 
@@ -128,6 +132,8 @@ class Supervisor:
                 entry.failure = error.message + (f" ({error.hint})" if error.hint else "")
                 entry.state = "failed"
                 return
+            except Exception as error:  # a full disk, no more processes: may pass, and this thread must live
+                self.notify(f"{entry.service.name}: {type(error).__name__}: {error}")
             if not entry.wanted.is_set():
                 return
             attempt = 0 if time.monotonic() - began > STEADY_S else attempt + 1
@@ -149,13 +155,14 @@ class Supervisor:
             while entry.wanted.is_set() and child.poll() is None:
                 if not entry.is_ready.is_set() and service.ready():
                     entry.is_ready.set()
-                    entry.state = "ready"
+                    entry.state, entry.early_deaths = "ready", -1
                     self.notify(f"{service.name} is ready after {time.monotonic() - began:.1f} s")
                 time.sleep(POLL_S)
             if child.poll() is None:
                 entry.state = "stopping"
                 self._end(entry, child.pid)
         finally:
+            entry.early_deaths += 1
             entry.is_ready.clear()
             process.kill_tree(entry.identity)
             child.wait()
@@ -171,3 +178,14 @@ class Supervisor:
         deadline = time.monotonic() + seconds
         while entry.wanted.is_set() and time.monotonic() < deadline:
             time.sleep(POLL_S)
+
+
+def last_line(log: Path) -> str:
+    """The last line that says something; empty when the log is."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+    except OSError:
+        return ""
+    return next((line for line in reversed(lines) if line), "")[:300]

@@ -80,6 +80,27 @@ def reachable(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents) if folder.exists())
 
 
+def runner(home: Path, binaries: Path) -> tuple[pwd.struct_passwd | None, tuple[str, ...]]:
+    """As whom the server runs: the account to change to, or the command prefix that hides that we are root."""
+    if os.geteuid() != 0:
+        return None, ()
+    found = account()
+    if found and reachable(home.parent) and reachable(binaries):
+        return found, ()
+    if shutil.which("unshare") and subprocess.run([*USER_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0:
+        return None, USER_NAMESPACE
+    raise ConfigError(
+        f"PostgreSQL refuses to run as root, and no other account can reach {home}",
+        "run as an ordinary user, or choose a folder that all may enter with --state",
+    )
+
+
+def account_for(state: Path) -> str:
+    """As whom the server of a stack in `state` would run, in words. Raises ConfigError if it cannot."""
+    user, prefix = runner(state / "data" / "postgres", find_binaries())
+    return "in a user namespace" if prefix else user.pw_name if user else f"uid {os.geteuid()}"
+
+
 class Postgres:
     name = "postgres"
     stop_signal = signal.SIGINT  # fast shutdown: sessions are ended, data is flushed
@@ -97,23 +118,14 @@ class Postgres:
     @cached_property
     def runner(self) -> tuple[pwd.struct_passwd | None, tuple[str, ...]]:
         """The account to change to, or the command prefix that hides that we are root."""
-        if os.geteuid() != 0:
-            return None, ()
-        found = account()
-        if found and reachable(self.home.parent) and reachable(self.binaries):
-            return found, ()
-        if shutil.which("unshare") and subprocess.run([*USER_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0:
-            return None, USER_NAMESPACE
-        raise ConfigError(
-            f"PostgreSQL refuses to run as root, and no other account can reach {self.home}",
-            "run as an ordinary user, or choose a folder that all may enter with --state",
-        )
+        return runner(self.home, self.binaries)
 
     def prepare(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         user, _ = self.runner
         if not (self.data / "PG_VERSION").exists():
             self._init(user)
+        self._forget_dead_postmaster()
         if user:
             subprocess.run(["chown", "-R", f"{user.pw_uid}:{user.pw_gid}", str(self.home)], check=True)
 
@@ -121,11 +133,12 @@ class Postgres:
         user, prefix = self.runner
         options = [part for k, v in {**SETTINGS, "port": str(self.state.ports["postgres"])}.items() for part in ("-c", f"{k}={v}")]
         return Command(
-            [*prefix, str(self.binaries / "postgres"), "-D", str(self.data), *options],
+            [str(self.binaries / "postgres"), "-D", str(self.data), *options],
             self._env(),
             self.home,
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
+            prefix=prefix,
         )
 
     def ready(self) -> bool:
@@ -143,6 +156,21 @@ class Postgres:
 
         secret = self.state.secret("postgres_superuser")
         return make_conninfo(host="127.0.0.1", port=self.state.ports["postgres"], user="postgres", password=secret, dbname=dbname)
+
+    def _forget_dead_postmaster(self) -> None:
+        """Its pid may by now be that of any program, and PostgreSQL would then not start. It has a second guard: its shared memory."""
+        import psutil
+
+        note = self.data / "postmaster.pid"
+        try:
+            other = psutil.Process(int(note.read_text().split()[0]))
+            alive = other.name().startswith("postgres") and Path(other.cwd()) == self.data
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess, psutil.ZombieProcess):
+            alive = False
+        except psutil.AccessDenied:
+            alive = True
+        if not alive:
+            note.unlink(missing_ok=True)
 
     def _init(self, user: pwd.struct_passwd | None) -> None:
         shutil.rmtree(self.data, ignore_errors=True)  # a killed initdb leaves a part
