@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 
 # Runs before the service, in the same pid: changes the account, then asks the kernel to kill it when the supervisor's thread that
-# started it is gone. In this order, because a change of account withdraws that wish.
+# started it is gone. In this order, because a change of account withdraws that wish. `warnings` is what execvp imports by itself,
+# too late: the other account may not be able to read our Python.
 GUARD = """
-import ctypes, os, signal, sys
+import ctypes, os, signal, sys, warnings
 libc, parent, user, group = ctypes.CDLL(None), *map(int, sys.argv[1:4])
 if user >= 0:
     os.setgroups([])
