@@ -67,7 +67,8 @@ def _follow(child: subprocess.Popen[bytes], state: Path, log: Path) -> None:
     shown = ""
     while (found := read_status(state)).get("phase") != "running":
         if child.poll() is not None:
-            raise C360Error(f"the stack did not start: {_last_error(log)}", f"read {log}")
+            message, hint = _last_error(log)
+            raise C360Error(f"the stack did not start: {message}", hint or f"read {log}")
         if (line := _summary(found)) != shown:
             shown = line
             typer.echo(f"\r\x1b[K{line}" if sys.stdout.isatty() else line, nl=not sys.stdout.isatty())
@@ -235,10 +236,11 @@ def _show_status(state: Path, found: dict[str, Any]) -> None:
         console.print(", ".join(f"{name} 127.0.0.1:{port}" for name, port in ports.items()))
 
 
-def _last_error(log: Path) -> str:
+def _last_error(log: Path) -> tuple[str, str]:
+    """The message and the hint with which the supervisor left; its last line when it left otherwise."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    named = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (named or lines or ["no output"])[-1]
+    said = {kind: [line.removeprefix(f"{kind}: ") for line in lines if line.startswith(f"{kind}: ")] for kind in ("error", "hint")}
+    return (said["error"] or lines or ["no output"])[-1], (said["hint"] or [""])[-1]
 
 
 def _interrupt(*_: object) -> None:

@@ -136,8 +136,6 @@ def test_no_secret_leaves_its_file(stack: Stack) -> None:
     url = stack.settings().connect.url
     parts = [f"{name}{part}" for name in configurations() for part in ("", "/config")]
     shown = "".join(requests.get(f"{url}/connectors/{part}", timeout=20).text for part in parts)
-        requests.get(f"{url}/connectors/{name}{part}", timeout=20).text for name in configurations() for part in ("", "/config")
-    )
     logs = "".join(path.read_text(errors="replace") for path in (stack.state.root / "logs").iterdir())
     arguments = " ".join(" ".join(psutil.Process(pid).cmdline()) for name in INGEST for pid in stack.pids(name))
     for place in (shown, logs, arguments):
