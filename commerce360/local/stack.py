@@ -147,7 +147,8 @@ class Stack:
         return [p.pid for p in process.tree(identity)] if identity else []
 
     def restart_count(self, name: str) -> int:
-        return max(0, self.supervisor.running[name].starts - 1)
+        """How often it died and was started again."""
+        return self.supervisor.running[name].restarts
 
     def peak_memory_mb(self) -> dict[str, float]:
         return {name: round(entry.peak_mb, 1) for name, entry in self.supervisor.running.items() if entry.starts}

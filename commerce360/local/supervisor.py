@@ -49,6 +49,7 @@ class Running:
     is_ready: threading.Event = field(default_factory=threading.Event)
     identity: Identity | None = None
     starts: int = 0
+    restarts: int = 0  # after a death; a stop and a start that were asked for are none
     early_deaths: int = 0  # in a row, before it was ready
     state: str = "stopped"
     failure: str = ""
@@ -65,16 +66,21 @@ class Supervisor:
         self.running = {s.name: Running(s) for s in services}
         self.order = [s.name for s in services]
         self.notify = notify
+        self._closing = False
+        self._lock = threading.Lock()  # between a start and the stop of everything
 
     def start(self, name: str) -> None:
-        """Begin to keep the service running; returns at once."""
+        """Begin to keep the service running; returns at once. Raises C360Error once `stop_all` was called."""
         entry = self.running[name]
-        if entry.thread is not None and entry.thread.is_alive():
-            return
-        entry.wanted.set()
-        entry.failure, entry.early_deaths = "", 0
-        entry.thread = threading.Thread(target=self._keep, args=(entry,), name=f"keep-{name}", daemon=True)
-        entry.thread.start()
+        with self._lock:
+            if self._closing:
+                raise C360Error(f"{name} is not started: everything is being stopped")
+            if entry.thread is not None and entry.thread.is_alive():
+                return
+            entry.wanted.set()
+            entry.failure, entry.early_deaths = "", 0
+            entry.thread = threading.Thread(target=self._keep, args=(entry,), name=f"keep-{name}", daemon=True)
+            entry.thread.start()
 
     def wait_ready(self, name: str, timeout_s: float | None = None) -> None:
         """Raises UnavailableError when the service is not ready in time, C360Error when it cannot start at all."""
@@ -99,7 +105,9 @@ class Supervisor:
         entry.state = "stopped"
 
     def stop_all(self) -> None:
-        """In reverse order of the start; what depends on a server goes before it."""
+        """In reverse order of the start; what depends on a server goes before it. Nothing is started any more."""
+        with self._lock:
+            self._closing = True
         for name in reversed(self.order):
             self.stop(name)
 
@@ -141,6 +149,7 @@ class Supervisor:
             self.notify(f"{entry.service.name} ended, starting again in {delay:g} s")
             entry.state = "restarting"
             self._sleep(entry, delay)
+            entry.restarts += 1
 
     def _run_once(self, entry: Running) -> None:
         service, pid_file = entry.service, self.run_dir / f"{entry.service.name}.pid"

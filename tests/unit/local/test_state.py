@@ -31,6 +31,7 @@ def test_secrets_are_for_their_owner_only(tmp_path: Path) -> None:
 def test_a_busy_port_is_replaced_and_no_port_is_given_twice(tmp_path: Path) -> None:
     port = State.open(tmp_path).ports["kafka"]
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
         assert not is_free(port)

@@ -70,6 +70,11 @@ def test_a_killed_service_is_started_again_and_its_children_are_ended(tmp_path: 
         supervisor.wait_ready("a")
         assert pid_of(supervisor, "a") != killed
         assert any("starting again" in line for line in said)
+        assert supervisor.running["a"].restarts == 1
+        supervisor.stop("a")
+        supervisor.start("a")
+        supervisor.wait_ready("a")
+        assert supervisor.running["a"].restarts == 1  # that one was asked for
 
 
 def test_stop_leaves_no_process_and_no_pid_file(tmp_path: Path) -> None:
@@ -131,6 +136,15 @@ def test_an_unforeseen_error_does_not_end_supervision(tmp_path: Path) -> None:
         supervisor.start("a")
         supervisor.wait_ready("a")
         assert any("no space left" in line for line in said)
+
+
+def test_nothing_is_started_behind_the_back_of_a_stop(tmp_path: Path) -> None:
+    """A start-up that is interrupted goes on in its threads for a moment."""
+    with supervising(tmp_path, Script("a", tmp_path)) as (supervisor, _):
+        supervisor.stop_all()
+        with pytest.raises(C360Error, match="being stopped"):
+            supervisor.start("a")
+    assert not (tmp_path / "run").exists()
 
 
 def test_waiting_for_a_stopped_service_ends(tmp_path: Path) -> None:
