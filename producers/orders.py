@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_BURST = 200  # orders between two looks at the delivery reports
 IDLE_S = 0.05
+TICK_S = 0.004  # librdkafka waits whole milliseconds: less than one would be a busy loop
 FLUSH_S = 8.0
 # Names as in librdkafka's CONFIGURATION.md (2.16). linger: a few records a request without a visible delay. message.timeout: an
 # outage of minutes is no reason to give up.
@@ -60,6 +61,7 @@ class OrderProducer:
         tally: Tally,
         closing: Closing,
         on_acked: Callable[[Order, int], None] = lambda *_: None,
+        topic: str = ORDER_EVENTS.name,
     ) -> None:
         self._kafka = kafka
         self._codec = codec
@@ -67,6 +69,7 @@ class OrderProducer:
         self._tally = tally
         self._closing = closing
         self._on_acked = on_acked
+        self._topic = topic
         self._logger = log.get("orders")
         self._waiting: dict[Intent, _Sent] = {}  # in the order of sending
         self._broken = False
@@ -91,7 +94,7 @@ class OrderProducer:
             orders = [self._next(world, rng, visits, f"W-{self._ledger.run}-{number + n}") for n in range(1, len(due) + 1)]
             number += len(due)
             self.send(orders, due)
-            self.poll(min(IDLE_S, max(0.0, pace.next_s - time.monotonic())))
+            self.poll(min(IDLE_S, max(TICK_S, pace.next_s - time.monotonic())))
             if not settled and all(i.run == self._ledger.run for i in self._waiting):
                 self._ledger.settle(including_this_run=False)
                 settled = True
@@ -154,7 +157,7 @@ class OrderProducer:
         # Left out here: a broken producer's successor sends all that waits, and the next run what is open when time is up.
         while not self._broken and not self._closing.over:
             try:
-                self._producer.produce(ORDER_EVENTS.name, intent.value, key, on_delivery=lambda e, m: self._delivered(intent, e, m))
+                self._producer.produce(self._topic, intent.value, key, on_delivery=lambda e, m: self._delivered(intent, e, m))
                 return
             except BufferError:  # the queue is full during an outage: the shop waits, and its lateness shows it
                 self._producer.poll(0.1)

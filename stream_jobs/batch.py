@@ -4,12 +4,13 @@ Order of commits, and why a crash between any two loses and doubles nothing:
 
 1. bronze (in a thread, beside the rest): found again by its stamp.
 2. dead letters: before the tables they are about, because a replay of a fold that is stored already may not reject again.
-3. silver (Spark, found again by stamp) beside gold (delta-rs): a replay folds the same records into what is stored and finds
-   no difference, so it appends nothing.
+3. silver, found again by its stamp, and gold: a replay folds the same records into what is stored and finds no difference, so it
+   appends nothing.
 4. ops.batches, last: what a reader may see ends with it; one row a batch.
 5. The caches take over the rows, and Spark marks the batch as finished in its checkpoint.
 
-Only the first batch after a start can be a replay, so only that one looks for stamps.
+Spark appends bronze, where all bytes go. The other tables get few rows a batch, and delta-rs commits those in a tenth of the time that
+Spark's writer needs. Only the first batch after a start can be a replay, so only that one looks for stamps.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from schemas.tables import BATCHES, DEAD_LETTERS, RECORDS, TABLES, Table
 from stream_jobs import bronze
 from stream_jobs.checkpoint import Checkpoint, Offsets
 from stream_jobs.decode import Schema
-from stream_jobs.entity import Rejection, Row
-from stream_jobs.folds import Folded, Folds
-from stream_jobs.silver import DOCUMENTS
-from stream_jobs.taken import Taken, take
+from stream_jobs.entity import Record, Rejection, Row
+from stream_jobs.folds import Folds
+from stream_jobs.silver import DOCUMENTS, Documents, Sorted
 from stream_jobs.wire import Schemas
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 # Tables that a replay would fill twice; folds need no stamp, they find no difference.
@@ -98,43 +99,57 @@ class Batch:
 
     def _run(self, raw: DataFrame, batch_id: int, written: frozenset[Table], began: float) -> Done:
         ends, pending = self.checkpoint.ends(batch_id), list[Future[None]]()
+        done = Done(batch_id, ends, replayed=bool(written))
         try:
             if RECORDS not in written:
-                pending.append(self.threads.submit(self._spark, bronze.records(raw, batch_id), RECORDS, batch_id))
-            with self._timed("take"):
-                taken = self._take(raw, self._moved(batch_id, ends))
+                pending.append(self.threads.submit(self._bronze, bronze.records(raw, batch_id), batch_id))
+            records, silver = self._take(raw, batch_id, self._moved(batch_id, ends))
             with self._timed("fold"):
-                folded = self.folds.apply(taken.records)
-            rejected = dead_letters([*taken.rejections, *folded.rejections], batch_id)
+                folded = self.folds.apply(records)
+            rejected = dead_letters([*(r for s in silver.values() for r in s.rejections), *folded.rejections], batch_id)
+            done.records = len(records) + sum(s.records for s in silver.values())
+            done.rejected = len(rejected)
             if DEAD_LETTERS not in written:
-                self._delta(DEAD_LETTERS, rejected, batch_id)
-            for part in DOCUMENTS:
-                if taken.counts[part.topic.name] and part.table not in written:
-                    rows = part.rows(raw, self.known, batch_id)
-                    pending.append(self.threads.submit(self._spark, rows, part.table, batch_id))
-            for table, rows_of in folded.rows.items():
-                self._delta(table, [{**row, "batch_id": batch_id} for row in rows_of], batch_id)
+                self._append(DEAD_LETTERS, rejected, batch_id)
+            for table, found in silver.items():
+                done.rows[table.name] = found.rows.num_rows
+                if table not in written:
+                    self._append(table, found.rows, batch_id)
+            for table, rows in folded.rows.items():
+                done.rows[table.name] = len(rows)
+                self._append(table, [{**row, "batch_id": batch_id} for row in rows], batch_id)
+            done.newest_event = max((r["event_ts"] for rows in folded.rows.values() for r in rows if r["event_ts"]), default=None)
             with self._timed("wait"):
                 for future in pending:
                     future.result()
         finally:
             wait(pending)  # also after an exception: a commit must not land behind the back of the next attempt
-        done = self._done(batch_id, ends, taken, folded, len(rejected))
-        done.replayed = bool(written)
         if BATCHES not in written:
             self._close(done, began)
         self.folds.commit()
         done.committed_at = time.time()
         return done
 
-    def _take(self, raw: DataFrame, moved: frozenset[str]) -> Taken:
-        documents = any(d.topic.name in moved for d in DOCUMENTS)
-        taken = take(raw, self.known, documents)
-        news = {i: s for i in sorted(taken.unknown_ids)[:MAX_LOOKUPS] if (s := self.schema_of(i)) is not None}
-        if news:
-            self.known |= news
-            taken = take(raw, self.known, documents)
-        return taken
+    def _take(self, raw: DataFrame, batch_id: int, moved: frozenset[str]) -> tuple[list[Record], dict[Table, Sorted]]:
+        """Spark jobs beside each other: the records to fold, and the documents of each collection that goes on."""
+        parts = [d for d in DOCUMENTS if d.topic.name in moved]
+        reading = {d.table: self.threads.submit(self._documents, d, raw, batch_id) for d in parts}
+        try:
+            with self._timed("take"):
+                records = bronze.take(raw, self.folds.topics & moved) if self.folds.topics & moved else []
+            return records, {table: found.result() for table, found in reading.items()}
+        finally:
+            wait(reading.values())
+
+    def _documents(self, part: Documents, raw: DataFrame, batch_id: int) -> Sorted:
+        """Schema ids come from the records; what the registry does not know after one look is a dead letter."""
+        with self._timed(f"read {part.table.entity}"):
+            found = part.take(raw, self.known, batch_id)
+            news = {i: s for i in sorted(found.unknown_ids)[:MAX_LOOKUPS] if (s := self.schema_of(i)) is not None}
+            if news:
+                self.known = {**self.known, **news}
+                found = part.take(raw, self.known, batch_id)
+        return found
 
     def _moved(self, batch_id: int, ends: Offsets) -> frozenset[str]:
         """Topics in which the batch goes on."""
@@ -146,32 +161,17 @@ class Batch:
         stamp = (self.query_id, batch_id)
         return frozenset(t for t in STAMPED if any((c.query_id, c.batch_id) == stamp for c in self.lake.last_commits(t)))
 
-    def _spark(self, rows: DataFrame, table: Table, batch_id: int) -> None:
-        with self._timed(table.entity):
-            bronze.append(rows, self.lake.uri(table), self.query_id, batch_id)
-        self.reached(table.name, batch_id)
+    def _bronze(self, rows: DataFrame, batch_id: int) -> None:
+        with self._timed(RECORDS.entity):
+            bronze.append(rows, self.lake.uri(RECORDS), self.query_id, batch_id)
+        self.reached(RECORDS.name, batch_id)
 
-    def _delta(self, table: Table, rows: Sequence[Row], batch_id: int) -> None:
-        if rows:
+    def _append(self, table: Table, rows: Sequence[Row] | pa.Table, batch_id: int) -> None:
+        """No commit for no rows."""
+        if len(rows):
             with self._timed(table.entity):
                 self.lake.append(table, rows, self.query_id, batch_id)
             self.reached(table.name, batch_id)
-
-    def _done(self, batch_id: int, ends: Offsets, taken: Taken, folded: Folded, rejected: int) -> Done:
-        done = Done(batch_id, ends, taken.counts.total(), rejected)
-        done.rows = {t.name: len(rows) for t, rows in folded.rows.items()}
-        done.newest_event = max((r["event_ts"] for rows in folded.rows.values() for r in rows if r["event_ts"]), default=None)
-        for part in DOCUMENTS:
-            done.rows[part.table.name] = taken.counts[part.topic.name] and self._appended(part.table, batch_id)
-        return done
-
-    def _appended(self, table: Table, batch_id: int) -> int:
-        """Rows of Spark's commit of this batch, from the commit itself."""
-        last = self.lake.last_commits(table, 1)
-        if not last or last[0].batch_id != batch_id:
-            return 0
-        metrics = self.lake.delta(table).history(1)[0].get("operationMetrics", {})
-        return int(metrics.get("numOutputRows", 0))
 
     def _close(self, done: Done, began: float) -> None:
         versions = {t.name: self.lake.delta(t).version() for t in TABLES if t is not BATCHES}
@@ -186,7 +186,7 @@ class Batch:
             "offsets": json.dumps(done.ends),
             "query_id": self.query_id,
         }
-        self._delta(BATCHES, [row], done.batch_id)
+        self._append(BATCHES, [row], done.batch_id)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -1,15 +1,18 @@
-"""Spark's part of a batch: what was received, as received, and stamped appends."""
+"""What was received, as received: Spark appends it to bronze, and the driver takes the records that it folds."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from schemas.tables import RECORDS
+from stream_jobs.entity import Record
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+LINK_HEADERS = ("__debezium.newkey", "__debezium.oldkey")
 RAW = ("topic", "partition", "offset", "timestamp", "headers", "key", "value")
 
 
@@ -31,3 +34,21 @@ def append(rows: DataFrame, uri: str, query_id: str, batch_id: int) -> None:
     """
     stamp = json.dumps({"query": query_id, "batch": batch_id})
     rows.write.format("delta").mode("append").option("userMetadata", stamp).save(uri)
+
+
+def take(raw: DataFrame, topics: Iterable[str]) -> list[Record]:
+    """The records of the topics, in the order of their partitions, with the headers that mean something. One Spark job."""
+    import pyarrow as pa
+
+    names, links = (", ".join(f"'{n}'" for n in found) for found in (topics, LINK_HEADERS))
+    read = (
+        raw.where(f"topic IN ({names})")
+        .selectExpr(*Record._fields[:3], "timestamp", "key", "value", f"filter(headers, h -> h.key IN ({links})) AS headers")
+        .toArrow()
+    )
+    micros = read["timestamp"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()
+    columns = [read[n].to_pylist() for n in ("topic", "partition", "offset", "key", "value", "headers")]
+    return [
+        Record(topic, partition, offset, at, key, value, tuple((h["key"], h["value"]) for h in headers or ()))
+        for topic, partition, offset, key, value, headers, at in zip(*columns, micros, strict=True)
+    ]

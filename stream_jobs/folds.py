@@ -34,6 +34,7 @@ class Folds:
         self.lake = lake
         self.entities = entities
         self.decoder = Decoder(schema_of)
+        self.topics = frozenset[str]().union(*(e.topics for e in entities))
         self.logs = {e.table: self._log(e) for e in entities}
 
     def apply(self, records: Iterable[Record]) -> Folded:

@@ -48,7 +48,7 @@ class Inputs:
         from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
         from confluent_kafka.admin._listoffsets import OffsetSpec
 
-        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        latest: OffsetSpec = OffsetSpec.latest()
         wanted = {TopicPartition(t, p): latest for t, parts in done.items() for p in parts}
         if not wanted:
             return {}

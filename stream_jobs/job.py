@@ -138,7 +138,7 @@ def finish(query: StreamingQuery, gate: Gate) -> None:
         return
     try:
         query.stop()
-    except Exception as error:  # noqa: BLE001 - whatever Spark makes of the batch that the gate turned away
+    except Exception as error:  # whatever Spark makes of the batch that the gate turned away
         logger.debug("stopped_query_with_error", error=str(error)[:200])
 
 

@@ -84,7 +84,7 @@ def open_session(lake: Lake, scratch: Path) -> SparkSession:
 
 def jvm_pid(session: SparkSession) -> int:
     jvm = session.sparkContext._jvm
-    return int(jvm.java.lang.ProcessHandle.current().pid())  # type: ignore[union-attr]
+    return int(jvm.java.lang.ProcessHandle.current().pid())
 
 
 class Fence:

@@ -10,23 +10,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.tables import CLICKSTREAM, LINEAGE_NAMES, REVIEWS, Column, Table
 from schemas.topics import CLICKSTREAM as CLICKSTREAM_TOPIC
 from schemas.topics import REVIEWS as REVIEWS_TOPIC
 from schemas.topics import Topic
-from schemas.types import SPARK
+from schemas.types import SPARK, arrow_schema
 from stream_jobs import decode
 from stream_jobs.decode import Schema
+from stream_jobs.entity import Record, Rejection
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 FIELDS = ("operationType", "fullDocument", "documentKey", "clusterTime")
 CHANGES = "'insert', 'update', 'replace', 'delete'"
 CLUSTER_TIME = "`$timestamp` STRUCT<t: BIGINT, i: BIGINT>"
 CORRUPT = "_corrupt"
+ASIDE = ("partition", "sid", "reason", "is_change", "key_bytes", "value_bytes")  # what a row says beside its table's columns
+DETAIL = {
+    "bad_magic": "the value is not in the registry's wire format",
+    "unknown_schema": "the value names schema {sid}",
+    "undecodable": "the value: bytes, JSON or key do not fit schema {sid}",
+}
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """What a batch holds of one collection. `rows` is ready to append."""
+
+    rows: pa.Table
+    rejections: list[Rejection]
+    unknown_ids: frozenset[int]
+    records: int
 
 
 @dataclass(frozen=True)
@@ -45,48 +63,74 @@ class Documents:
         ours = {self.key, "seq", "source_offset", "is_deleted", *LINEAGE_NAMES}
         return tuple(c for c in self.table.columns if c.name not in ours)
 
-    def read(self, raw: DataFrame, known: Mapping[int, Schema]) -> DataFrame:
-        """Every record of the topic: Kafka's columns, `sid`, `reason`, `op`, `id`, `doc` and `at` (parsed, NULL where unusable)."""
-        position = ("topic", "partition", "offset", "timestamp")
+    def take(self, raw: DataFrame, known: Mapping[int, Schema], batch_id: int) -> Sorted:
+        """One Spark job. The rows pass through the driver as Arrow, not as Python objects."""
+        return self.sort(self.read(raw, known, batch_id).toArrow())
+
+    def read(self, raw: DataFrame, known: Mapping[int, Schema], batch_id: int) -> DataFrame:
+        """A row for every record of the topic: the columns of the table and those of `ASIDE`."""
         ddl = ", ".join([*(f"{c.name} {SPARK[c.type]}" for c in self.fields), f"{CORRUPT} STRING"])
         options = f"map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '{CORRUPT}')"
-        bytes_ = raw.where(f"topic = '{self.topic.name}'").selectExpr(*position, "key", "value", f"{decode.schema_id()} AS sid")
-        avro = bytes_.selectExpr("*", f"{decode.avro_struct(known, FIELDS)} AS e")
-        parsed = avro.selectExpr(
-            *position,
-            "key",
-            "value",
-            "sid",
-            f"{decode.reason(known, 'e')} AS wire_reason",
-            "e.operationType AS op",
-            "e.fullDocument IS NOT NULL AS has_document",
-            "e.clusterTime IS NOT NULL AS has_time",
-            "get_json_object(e.documentKey, '$._id') AS id",
-            f"from_json(e.fullDocument, {decode.sql_text(ddl)}, {options}) AS doc",
-            f"from_json(e.clusterTime, {decode.sql_text(CLUSTER_TIME)}).`$timestamp` AS at",
-        )
-        bad = f"op IN ({CHANGES}) AND (id IS NULL OR doc.{CORRUPT} IS NOT NULL OR (has_time AND (at.t IS NULL OR at.i IS NULL)))"
-        seen = f"coalesce(wire_reason, CASE WHEN value IS NOT NULL AND (op IS NULL OR ({bad})) THEN 'undecodable' END) AS reason"
-        return parsed.selectExpr("*", seen)
-
-    def rows(self, raw: DataFrame, known: Mapping[int, Schema], batch_id: int) -> DataFrame:
-        """Rows of the table: the newest change of each document in this batch. Readers only take the newest anyway."""
         values = {
             self.key: "id",
             "seq": "coalesce(shiftleft(at.t, 32) | at.i, 0)",
             "source_offset": "offset",
-            "is_deleted": "op = 'delete'",
+            "is_deleted": "coalesce(op = 'delete', false)",
             **{c.name: f"doc.{c.name}" for c in self.fields},
             "event_ts": "timestamp_seconds(at.t)",
             "kafka_ts": "timestamp",
             "origin": "concat_ws('/', topic, partition, offset)",
             "batch_id": f"CAST({batch_id} AS BIGINT)",
+            "is_change": f"coalesce(op IN ({CHANGES}) AND (op = 'delete' OR e.fullDocument IS NOT NULL), false)",
+            "key_bytes": "CASE WHEN reason IS NOT NULL THEN key END",
+            "value_bytes": "CASE WHEN reason IS NOT NULL THEN value END",
         }
-        usable = self.read(raw, known).where(f"reason IS NULL AND op IN ({CHANGES}) AND (op = 'delete' OR has_document)")
-        typed = usable.selectExpr(*(f"{values[c.name]} AS {c.name}" for c in self.table.columns))
-        order = ", ".join(f"{c} DESC" for c in self.table.newest)
-        ranked = typed.selectExpr("*", f"row_number() OVER (PARTITION BY {self.key} ORDER BY {order}) AS newest_rank")
-        return ranked.where("newest_rank = 1").drop("newest_rank")
+        steps = (
+            ("*", f"{decode.schema_id()} AS sid"),
+            ("*", f"{decode.avro_struct(known, FIELDS)} AS e"),
+            (
+                "*",
+                "e.operationType AS op",
+                "get_json_object(e.documentKey, '$._id') AS id",
+                f"from_json(e.fullDocument, {decode.sql_text(ddl)}, {options}) AS doc",
+                f"from_json(e.clusterTime, {decode.sql_text(CLUSTER_TIME)}).`$timestamp` AS at",
+            ),
+            ("*", f"{_reason(known)} AS reason"),
+            tuple(f"{values.get(n, n)} AS {n}" for n in (*(c.name for c in self.table.columns), *ASIDE)),
+        )
+        frame = raw.where(f"topic = '{self.topic.name}'")
+        for step in steps:
+            frame = frame.selectExpr(*step)
+        return frame
+
+    def sort(self, read: pa.Table) -> Sorted:
+        """Of each document only the newest change of the batch: readers take no other."""
+        import pyarrow as pa
+
+        names = ("reason", "is_change", self.key, *self.table.newest)
+        newest: dict[str, tuple[list[int], int]] = {}
+        bad: list[int] = []
+        for place, (reason, is_change, key, *order) in enumerate(zip(*(read[n].to_pylist() for n in names), strict=True)):
+            if reason is not None:
+                bad.append(place)
+            elif is_change and (key not in newest or newest[key][0] < order):
+                newest[key] = (order, place)
+        schema = arrow_schema(self.table)
+        kept = read.take(pa.array(sorted(place for _, place in newest.values()), pa.int64())).select(schema.names).cast(schema)
+        rejected = read.take(pa.array(bad, pa.int64())).to_pylist()
+        unknown = frozenset(row["sid"] for row in rejected if row["reason"] == "unknown_schema")
+        return Sorted(kept, [self._rejection(row) for row in rejected], unknown, read.num_rows)
+
+    def _rejection(self, row: dict[str, Any]) -> Rejection:
+        micros = int(row["kafka_ts"].timestamp() * 1000) * 1000  # Kafka keeps milliseconds
+        record = Record(self.topic.name, row["partition"], row["source_offset"], micros, row["key_bytes"], row["value_bytes"])
+        return Rejection(record, row["reason"], DETAIL[row["reason"]].format(sid=row["sid"]))
+
+
+def _reason(known: Mapping[int, Schema]) -> str:
+    no_time = "e.clusterTime IS NOT NULL AND (at.t IS NULL OR at.i IS NULL)"
+    bad = f"op IS NULL OR (op IN ({CHANGES}) AND (id IS NULL OR doc.{CORRUPT} IS NOT NULL OR ({no_time})))"
+    return f"coalesce({decode.reason(known, 'e')}, CASE WHEN value IS NOT NULL AND ({bad}) THEN 'undecodable' END)"
 
 
 DOCUMENTS = (Documents(CLICKSTREAM_TOPIC, CLICKSTREAM), Documents(REVIEWS_TOPIC, REVIEWS))

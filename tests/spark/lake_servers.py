@@ -128,10 +128,11 @@ class Registry:
             def do_GET(self) -> None:
                 parts = self.path.strip("/").split("?")[0].split("/")
                 if parts == ["subjects"]:
-                    return self.reply(200, [])
-                if parts[:2] == ["schemas", "ids"] and parts[2].isdigit() and int(parts[2]) in known:
-                    return self.reply(200, {"schema": json.dumps(known[int(parts[2])])})
-                self.reply(404, {"error_code": 40403, "message": "Schema not found"})
+                    self.reply(200, [])
+                elif parts[:2] == ["schemas", "ids"] and parts[2].isdigit() and int(parts[2]) in known:
+                    self.reply(200, {"schema": json.dumps(known[int(parts[2])])})
+                else:
+                    self.reply(404, {"error_code": 40403, "message": "Schema not found"})
 
             def reply(self, status: int, body: object) -> None:
                 data = json.dumps(body).encode()

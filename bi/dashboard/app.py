@@ -1,0 +1,105 @@
+"""The HTTP side: the page, its stream, and the path of an order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bi.dashboard.board import Board
+from bi.dashboard.live import Live
+from bi.dashboard.paths import Paths
+from bi.dashboard.warehouse import OrderCheck
+from commerce360 import log
+
+STATIC = Path(__file__).parent / "static"
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+logger = log.get("page")
+
+
+def make_app(board: Board, live: Live, paths: Paths, check: OrderCheck, host: str) -> Starlette:
+    """All routes are GET. Hosts other than loopback's names are refused, so that no foreign page can read through a browser."""
+    api = _Api(board, live, paths, check)
+    routes = [
+        Route("/", lambda _: FileResponse(STATIC / "index.html")),
+        Route("/events", api.events),
+        Route("/api/view", api.view),
+        Route("/api/orders/{order_id}", api.order),
+        Route("/api/orders/{order_id}/warehouse", api.warehouse),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=sorted({"127.0.0.1", "localhost", host})), Middleware(_Headers), Middleware(GZipMiddleware)]
+    return Starlette(routes=routes, middleware=guards)
+
+
+class _Api:
+    def __init__(self, board: Board, live: Live, paths: Paths, check: OrderCheck) -> None:
+        self.board = board
+        self.live = live
+        self.paths = paths
+        self.check = check
+
+    async def events(self, _: Request) -> Response:
+        return EventSourceResponse(self._stream(), ping=15, sep="\n")
+
+    async def view(self, _: Request) -> Response:
+        return JSONResponse(self.live.snapshot())
+
+    async def order(self, request: Request) -> Response:
+        order_id = request.path_params["order_id"]
+        try:
+            found = await run_in_threadpool(self.paths.find, order_id, self.board.shown)
+        except Exception as error:  # the lake may be anything from missing to half made
+            return _unavailable("lake", error)
+        return JSONResponse(found) if found else JSONResponse({"error": "gold has no such order (yet)"}, status_code=404)
+
+    async def warehouse(self, request: Request) -> Response:
+        try:
+            return JSONResponse(await run_in_threadpool(self.check.find, request.path_params["order_id"]))
+        except Exception as error:
+            return _unavailable("warehouse", error)
+
+    async def _stream(self) -> AsyncIterator[ServerSentEvent]:
+        async for delta in self.live.deltas():
+            yield ServerSentEvent(data=delta, event="view", retry=1000)
+
+
+def _unavailable(source: str, error: Exception) -> Response:
+    logger.info("missed_order", source=source, reason=f"{type(error).__name__}: {str(error)[:200]}")
+    return JSONResponse({"error": f"the {source} does not answer just now"}, status_code=503)
+
+
+class _Headers:
+    """Adds the security headers to every answer, the stream's too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers: Any = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+            await send(message)
+
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)

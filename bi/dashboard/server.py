@@ -1,0 +1,63 @@
+"""Serve the page on loopback: pollers in threads, one tick a second for everybody who watches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+import uvicorn
+
+from bi.dashboard.app import make_app
+from bi.dashboard.arrivals import Arrivals
+from bi.dashboard.board import Board
+from bi.dashboard.live import Live
+from bi.dashboard.paths import Paths
+from bi.dashboard.polling import Poller
+from bi.dashboard.snapshots import Snapshots
+from bi.dashboard.warehouse import Numbers, OrderCheck
+from bi.dashboard.watermarks import Watermarks
+from commerce360.settings import Settings
+
+
+async def serve(settings: Settings, stop: threading.Event) -> None:
+    """Until `stop` is set; open streams are ended."""
+    board, live = Board(), Live()
+    for poller in pollers(settings, board, live):
+        poller.start(board, stop)
+    app = make_app(board, live, Paths(settings.lake), OrderCheck(settings.warehouse), settings.page.host)
+    config = uvicorn.Config(app, settings.page.host, settings.page.port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    server = _Server(config)
+    running = asyncio.create_task(server.serve())
+    while not stop.is_set() and not running.done():
+        live.tick(board, time.time())
+        await _pause(stop, 1.0)
+    live.close()
+    server.should_exit = True
+    await running
+
+
+def pollers(settings: Settings, board: Board, live: Live) -> list[Poller]:
+    return [
+        Poller("files", Snapshots(settings.state, board).poll),
+        Poller("kafka", Watermarks(settings.kafka, board).poll),
+        Poller("lake", Arrivals(settings.lake, board).poll),
+        Poller("warehouse", Numbers(settings.warehouse, board, live.watched).poll, every_s=3.0, share=0.05),
+    ]
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the service; uvicorn would raise them again after its own end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _pause(stop: threading.Event, seconds: float) -> None:
+    """In short steps: the stop signal cannot wake the loop."""
+    until = time.monotonic() + seconds
+    while not stop.is_set() and (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(0.1, left))
