@@ -47,7 +47,11 @@ def make_app(board: Board, live: Live, paths: Paths, check: OrderCheck, host: st
         Route("/api/orders/{order_id}/warehouse", api.warehouse),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=sorted({"127.0.0.1", "localhost", host})), Middleware(_Headers), Middleware(GZipMiddleware)]
+    guards = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=sorted({"127.0.0.1", "localhost", host})),
+        Middleware(_Headers),
+        Middleware(GZipMiddleware),
+    ]
     return Starlette(routes=routes, middleware=guards)
 
 

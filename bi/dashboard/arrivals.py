@@ -89,7 +89,7 @@ class Customers:
     def follow(self, version: int) -> None:
         if self._tail.version is None:
             names = ", ".join(CUSTOMER_COLUMNS)
-            ranked = f"ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY seq_pos DESC, seq_ord DESC, batch_id DESC) AS place"
+            ranked = "ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY seq_pos DESC, seq_ord DESC, batch_id DESC) AS place"
             newest = f"SELECT {names} FROM (SELECT {names}, {ranked} FROM dim_customer) AS r WHERE place = 1 LIMIT {REMEMBERED_CUSTOMERS}"
             self.take(self.lake.query(DIM_CUSTOMER, newest).to_pylist())
         self.take(self._tail.read(version))

@@ -58,7 +58,13 @@ def numbers(board: Board, stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         number("customers", "Customers", told.get("customers_current"), "count", down or "current rows of dim_customer"),
         number("versions", "Customer versions", told.get("customer_versions"), "count", down or "history kept, SCD2"),
         number("rejected", "Rejected records", rejected, "count", "kept in the dead-letter table, with a reason"),
-        number("lost", "Lost / doubled", f"{found['lost']} / {found['doubled']}" if "lost" in found else None, "text", "all stages compared" if found else "known after reconciliation"),
+        number(
+            "lost",
+            "Lost / doubled",
+            f"{found['lost']} / {found['doubled']}" if "lost" in found else None,
+            "text",
+            "all stages compared" if found else "known after reconciliation",
+        ),
     ]
 
 
@@ -77,7 +83,12 @@ def report(board: Board) -> dict[str, Any] | None:
     if found is None:
         return None
     kept = {k: found.get(k) for k in ("equal", "lost", "doubled", "changed", "rejected", "broken_invariants")}
-    return {**kept, "at": board.files.report_at, "tables": [_table(n, t) for n, t in (found.get("tables") or {}).items()], "freshness_s": found.get("freshness_s") or {}}
+    return {
+        **kept,
+        "at": board.files.report_at,
+        "tables": [_table(n, t) for n, t in (found.get("tables") or {}).items()],
+        "freshness_s": found.get("freshness_s") or {},
+    }
 
 
 def _table(name: str, table: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,23 @@ from schemas.topics import ORDER_EVENTS
 
 Row = dict[str, Any]
 SALES = "order_id, line_no, source, customer_id, product_id, ordered_at, status, currency, quantity, unit_price, discount, sale_amount, is_complete, is_deleted, event_ts, kafka_ts, origin, batch_id"
-VERSIONS = ", ".join(("customer_id", "seq_pos", "seq_ord", "full_name", "city", "country", "tier", "version_key", "valid_from", "valid_to", "is_current", "is_visible", "closed_by"))
+VERSIONS = ", ".join(
+    (
+        "customer_id",
+        "seq_pos",
+        "seq_ord",
+        "full_name",
+        "city",
+        "country",
+        "tier",
+        "version_key",
+        "valid_from",
+        "valid_to",
+        "is_current",
+        "is_visible",
+        "closed_by",
+    )
+)
 
 
 class Paths:
@@ -29,7 +45,9 @@ class Paths:
     def find(self, order_id: str, shown: Shown) -> dict[str, Any] | None:
         """The path as JSON, None for an order that gold does not have."""
         with self._alone:
-            log = self.lake.query(FCT_SALES, f"SELECT {SALES} FROM fct_sales WHERE order_id = {_text(order_id)} ORDER BY batch_id, line_no").to_pylist()
+            log = self.lake.query(
+                FCT_SALES, f"SELECT {SALES} FROM fct_sales WHERE order_id = {_text(order_id)} ORDER BY batch_id, line_no"
+            ).to_pylist()
             if not log:
                 return None
             ids = ", ".join(str(n) for n in sorted({r["batch_id"] for r in log}))
@@ -52,7 +70,9 @@ class Paths:
         return list(rows)
 
 
-def order_path(log: Sequence[Row], batches: dict[int, Row], shown: Shown, products: dict[int, Row], versions: Sequence[Row]) -> dict[str, Any]:
+def order_path(
+    log: Sequence[Row], batches: dict[int, Row], shown: Shown, products: dict[int, Row], versions: Sequence[Row]
+) -> dict[str, Any]:
     """`log`: rows of fct_sales of the order, oldest batch first; `versions`: of its customer, by valid_from. Times are epoch seconds."""
     newest = {r["line_no"]: r for r in log}  # later batches replace earlier ones
     lines = [r for r in newest.values() if r["line_no"] > 0 and r["is_complete"] and not r["is_deleted"]]
@@ -79,9 +99,19 @@ def steps(log: Sequence[Row], batches: dict[int, Row], shown: Shown) -> list[dic
     batch, origin = batches.get(first["batch_id"], {}), (first["origin"] or "").rsplit("/", 2)
     web = origin[0] == ORDER_EVENTS.name
     made = [
-        ("placed", "Placed at the web shop" if web else "Committed in PostgreSQL", first["event_ts"], "order producer" if web else "by the back office"),
+        (
+            "placed",
+            "Placed at the web shop" if web else "Committed in PostgreSQL",
+            first["event_ts"],
+            "order producer" if web else "by the back office",
+        ),
         ("kafka", "In Kafka", first["kafka_ts"], f"{origin[0]}, partition {origin[1]}, offset {origin[2]}" if len(origin) == 3 else ""),
-        ("taken", "Taken up by the lake", batch.get("started_at"), f"batch {first['batch_id']}, with {batch.get('records') or 0:,} records"),
+        (
+            "taken",
+            "Taken up by the lake",
+            batch.get("started_at"),
+            f"batch {first['batch_id']}, with {batch.get('records') or 0:,} records",
+        ),
         ("gold", "In gold", batch.get("committed_at"), "batch committed in every table"),
         ("warehouse", "Queryable in the warehouse", shown.queryable_at(first["batch_id"]), "a query showed the batch"),
     ]
@@ -105,7 +135,12 @@ def later(log: Sequence[Row], batches: dict[int, Row]) -> list[dict[str, Any]]:
     for row in log:
         if row["batch_id"] != log[0]["batch_id"]:
             topic = (row["origin"] or "").rsplit("/", 2)[0]
-            entry = {"at": _epoch(row["event_ts"]), "gold_at": _epoch(batches.get(row["batch_id"], {}).get("committed_at")), "status": row["status"], "topic": topic}
+            entry = {
+                "at": _epoch(row["event_ts"]),
+                "gold_at": _epoch(batches.get(row["batch_id"], {}).get("committed_at")),
+                "status": row["status"],
+                "topic": topic,
+            }
             found[row["batch_id"]] = {**entry, "batch_id": row["batch_id"], "deleted": row["is_deleted"]}
     return list(found.values())
 
@@ -128,7 +163,12 @@ def _version(row: Row, then: bool) -> dict[str, Any]:
 def _line(row: Row, products: dict[int, Row]) -> dict[str, Any]:
     product = products.get(row["product_id"], {})
     numbers = {k: None if row[k] is None else str(row[k]) for k in ("unit_price", "discount", "sale_amount")}
-    return {"line_no": row["line_no"], "product": product.get("name") or f"product {row['product_id']}", "quantity": row["quantity"], **numbers}
+    return {
+        "line_no": row["line_no"],
+        "product": product.get("name") or f"product {row['product_id']}",
+        "quantity": row["quantity"],
+        **numbers,
+    }
 
 
 def _epoch(when: dt.datetime | float | None) -> float | None:

@@ -28,7 +28,9 @@ async def serve(settings: Settings, stop: threading.Event) -> None:
     for poller in pollers(settings, board, live):
         poller.start(board, stop)
     app = make_app(board, live, Paths(settings.lake), OrderCheck(settings.warehouse), settings.page.host)
-    config = uvicorn.Config(app, settings.page.host, settings.page.port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, settings.page.host, settings.page.port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
+    )
     server = _Server(config)
     running = asyncio.create_task(server.serve())
     while not stop.is_set() and not running.done():

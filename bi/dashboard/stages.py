@@ -16,7 +16,15 @@ STAGES = {
     "warehouse": ("Warehouse", "Snowpipe Streaming, SQL views", ("loader", "warehouse")),
 }
 # worst first: a stage is as healthy as the least healthy of its services
-HEALTH = {"failed": "down", "restarting": "recovering", "starting": "starting", "unknown": "unknown", "stopping": "idle", "stopped": "idle", "ready": "ok"}
+HEALTH = {
+    "failed": "down",
+    "restarting": "recovering",
+    "starting": "starting",
+    "unknown": "unknown",
+    "stopping": "idle",
+    "stopped": "idle",
+    "ready": "ok",
+}
 ORDER = ("down", "recovering", "starting", "unknown", "idle", "ok")
 COUNTERS = ("orders_acked", "oltp_rows", "documents", "kafka", "loader", "oltp", "web", "shop")
 
@@ -30,7 +38,10 @@ class Stages:
     def tick(self, board: Board, now: float) -> list[dict[str, Any]]:
         self._count(board, now)
         made = (self._sources(board, now), self._kafka(board, now), self._lake(board, now), self._warehouse(board, now))
-        return [{"id": name, "title": t[0], "tech": t[1], **stage_health(board, name, now), **m} for (name, t), m in zip(STAGES.items(), made, strict=True)]
+        return [
+            {"id": name, "title": t[0], "tech": t[1], **stage_health(board, name, now), **m}
+            for (name, t), m in zip(STAGES.items(), made, strict=True)
+        ]
 
     def _count(self, board: Board, now: float) -> None:
         shop, ends = board.files.shop, {topic: sum(parts.values()) for topic, parts in board.ends.items()}
@@ -52,16 +63,31 @@ class Stages:
     def _sources(self, board: Board, now: float) -> dict[str, Any]:
         shop = board.files.shop
         waiting = max(0, shop.get("orders_sent", 0) - shop.get("orders_acked", 0)) if shop else None
-        parts = [part("Web orders", self._rate("orders_acked", now)), part("PostgreSQL rows", self._rate("oltp_rows", now)), part("MongoDB documents", self._rate("documents", now))]
+        parts = [
+            part("Web orders", self._rate("orders_acked", now)),
+            part("PostgreSQL rows", self._rate("oltp_rows", now)),
+            part("MongoDB documents", self._rate("documents", now)),
+        ]
         rate = round(sum(p["value"] for p in parts), 1)
         return {"rate": rate, "unit": "changes/s", "lag": waiting, "lag_unit": "unacknowledged", "delay_s": None, "parts": parts}
 
     def _kafka(self, board: Board, now: float) -> dict[str, Any]:
         last = next((b for b in reversed(board.lake.batches) if b.kafka_delay_s is not None), None)
-        parts = [part("Orders topic", self._rate("shop", now)), part("Debezium topics", self._rate("oltp", now)), part("MongoDB topics", self._rate("web", now))]
+        parts = [
+            part("Orders topic", self._rate("shop", now)),
+            part("Debezium topics", self._rate("oltp", now)),
+            part("MongoDB topics", self._rate("web", now)),
+        ]
         total = sum(sum(p.values()) for p in board.ends.values()) if board.ends else None
         delay = last.kafka_delay_s if last else None
-        return {"rate": self._rate("kafka", now), "unit": "records/s", "lag": total, "lag_unit": "records kept", "delay_s": delay, "parts": parts}
+        return {
+            "rate": self._rate("kafka", now),
+            "unit": "records/s",
+            "lag": total,
+            "lag_unit": "records kept",
+            "delay_s": delay,
+            "parts": parts,
+        }
 
     def _lake(self, board: Board, now: float) -> dict[str, Any]:
         rows: Mapping[str, int] = board.files.lake.get("rows") or {}
@@ -73,7 +99,14 @@ class Stages:
             part("Gold, last batch", layers["gold"] if rows else None, "rows"),
         ]
         rate = recent_rate(((b.committed_at, b.records) for b in board.lake.batches), now)
-        return {"rate": rate, "unit": "records/s", "lag": lake_lag(board), "lag_unit": "records waiting", "delay_s": lake_delay(board, now), "parts": parts}
+        return {
+            "rate": rate,
+            "unit": "records/s",
+            "lag": lake_lag(board),
+            "lag_unit": "records waiting",
+            "delay_s": lake_delay(board, now),
+            "parts": parts,
+        }
 
     def _warehouse(self, board: Board, now: float) -> dict[str, Any]:
         waiting = pending(board)
@@ -83,7 +116,14 @@ class Stages:
             part("Rows loaded", board.files.loader.get("rows_total"), "rows"),
         ]
         delay = warehouse_delay(board, now)
-        return {"rate": self._rate("loader", now), "unit": "rows/s", "lag": waiting, "lag_unit": "batches waiting", "delay_s": delay, "parts": parts}
+        return {
+            "rate": self._rate("loader", now),
+            "unit": "rows/s",
+            "lag": waiting,
+            "lag_unit": "batches waiting",
+            "delay_s": delay,
+            "parts": parts,
+        }
 
 
 def part(label: str, value: float | None, unit: str = "/s") -> dict[str, Any]:
@@ -97,7 +137,14 @@ def stage_health(board: Board, stage: str, now: float) -> dict[str, Any]:
     idle_shop = worst == "idle" and all(h == "ok" for n, h in each.items() if n != "shop")
     health = "ok" if idle_shop else worst
     culprits = ", ".join(n for n, h in each.items() if h == health)
-    words = {"ok": "healthy", "idle": "stopped", "starting": "starting", "recovering": "starting again", "down": "cannot start", "unknown": "not seen yet"}
+    words = {
+        "ok": "healthy",
+        "idle": "stopped",
+        "starting": "starting",
+        "recovering": "starting again",
+        "down": "cannot start",
+        "unknown": "not seen yet",
+    }
     return {"health": health, "health_text": words[health] if health == "ok" else f"{culprits} {words[health]}", "services": each}
 
 

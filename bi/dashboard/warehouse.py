@@ -105,4 +105,7 @@ class OrderCheck:
         with self._alone:
             began = time.monotonic()
             row = self.client.query(sql("order_in_warehouse"), (order_id,))[0]
-        return {**{k: v if isinstance(v, int) or v is None else str(v) for k, v in row.items()}, "ms": round((time.monotonic() - began) * 1000)}
+        return {
+            **{k: v if isinstance(v, int) or v is None else str(v) for k, v in row.items()},
+            "ms": round((time.monotonic() - began) * 1000),
+        }

@@ -94,8 +94,7 @@ def _case(document: Mapping[str, Any]) -> Case:
         batches=batches,
         expect=[_row(r) for r in document.get("expect") or []],
         expect_rejected=[
-            {**dict.fromkeys(("reason", "op", "key", "seq")), **r, "seq": _seq(r.get("seq"))}
-            for r in document.get("expect_rejected") or []
+            {**dict.fromkeys(("reason", "op", "key", "seq")), **r, "seq": _seq(r.get("seq"))} for r in document.get("expect_rejected") or []
         ],
         expect_facts={k: {**v, "valid_from": micros(v.get("valid_from"))} for k, v in (document.get("expect_facts") or {}).items()},
         expect_error=document.get("expect_error"),
