@@ -69,7 +69,8 @@ def test_the_ledger_and_the_topic_agree_record_by_record(kafka: Kafka, world: Wo
     assert tally.snapshot(time.monotonic())["orders_acked"] == len(acked)
     for message in found:
         value, key = message.value(), message.key()
-        assert value is not None and key is not None
+        assert value is not None
+        assert key is not None
         event = CODEC.decode(value)
         assert key.decode() == event["order_id"]
         assert view.acked[event["event_id"]] == {**event, "partition": message.partition(), "offset": message.offset()}
@@ -84,7 +85,8 @@ def test_a_restart_sends_what_was_left_with_the_same_bytes_and_new_orders_under_
     view = Ledger.read(tmp_path)
     values = [m.value() for m in records(kafka, len(acked) + len(left))]
     assert tally.snapshot(time.monotonic())["orders_resent"] == len(left)
-    assert left <= set(values) and len(set(values)) == len(values) == len(view.acked) == len(acked) + len(left)
+    assert left <= set(values)
+    assert len(set(values)) == len(values) == len(view.acked) == len(acked) + len(left)
     with Ledger.open(tmp_path, order_schema()) as third:
         assert third.unacknowledged() == []
 

@@ -21,7 +21,8 @@ def test_the_average_visit_is_as_long_as_the_pacing_believes(world: World) -> No
 def test_clicks_of_a_visit_move_forward_and_share_visitor_device_and_campaign(world: World) -> None:
     for visit in draw(world, 500):
         times = [c.at_s for c in visit.clicks]
-        assert times == sorted(times) and times[0] == 0
+        assert times == sorted(times)
+        assert times[0] == 0
         for same in ("session_id", "visitor_id", "device", "campaign_id"):
             assert len({c.fields[same] for c in visit.clicks}) == 1
 
@@ -33,7 +34,8 @@ def test_anonymous_visitors_become_known_when_they_log_in_and_not_before(world: 
         types = [c.fields["event_type"] for c in visit.clicks]
         if "login" in types:
             at = types.index("login")
-            assert set(known[:at]) == {None} and None not in known[at:]
+            assert set(known[:at]) == {None}
+            assert None not in known[at:]
             stitched += 1
         else:
             assert len(set(known)) == 1
@@ -46,7 +48,8 @@ def test_a_customer_s_browser_keeps_its_visitor_id(world: World) -> None:
         for click in visit.clicks:
             if click.fields["customer_id"] is not None:
                 by_customer.setdefault(click.fields["customer_id"], set()).add(click.fields["visitor_id"])
-    assert by_customer and all(len(found) == 1 for found in by_customer.values())
+    assert by_customer
+    assert all(len(found) == 1 for found in by_customer.values())
 
 
 def test_paid_baskets_hold_what_was_put_into_the_cart(world: World) -> None:
