@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from commerce360 import metrics
-from commerce360.errors import C360Error, UnavailableError
+from commerce360.errors import ConfigError, UnavailableError
 from commerce360.lake import Lake
+from commerce360.local import SERVICES
 from commerce360.local.stack import Stack
 from commerce360.reconcile import freshness
 from commerce360.reconcile.drain import Drain
@@ -97,17 +98,17 @@ class Demo:
             while (passed := time.monotonic() - began) < self.plan.seconds and not self.stop.is_set():
                 if self.plan.chaos and not killed and passed >= self.plan.seconds / 3:
                     killed = True
-                    self._kill(note)
+                    self._kill()
                 note(traffic_line(metrics.read(settings.state, "shop"), metrics.read(settings.state, "lake")))
                 self.stop.wait(0.5)
             self.stack.stop_service("shop")
 
-    def _kill(self, note: Callable[[str], None]) -> None:
+    def _kill(self) -> None:
         name = self.plan.chaos
         before = self.stack.restart_count(name)
         began = time.monotonic()
-        note(f"kill -9 {name}")
-        self.stack.kill(name, signal.SIGKILL)
+        pid = self.stack.kill(name, signal.SIGKILL)
+        self.steps.event(f"killed {name} (pid {pid}) with SIGKILL")
         while self.stack.restart_count(name) == before and time.monotonic() - began < 60:
             time.sleep(0.1)
         self.stack.wait_ready(name)
@@ -144,7 +145,7 @@ def reconcile(settings: Settings, note: Callable[[str], None]) -> Result:
     return result
 
 
-def check_chaos(name: str, services: tuple[str, ...]) -> None:
-    """Raises C360Error for a service that does not exist or that only makes traffic visible."""
-    if name and name not in services:
-        raise C360Error(f"there is no service {name!r}", f"choose one of {', '.join(services)}")
+def check_chaos(name: str) -> None:
+    """Raises ConfigError for a service that does not exist."""
+    if name and name not in SERVICES:
+        raise ConfigError(f"there is no service {name!r}", f"choose one of {', '.join(SERVICES)}")

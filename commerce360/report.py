@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +15,8 @@ from rich.text import Text
 from commerce360.reconcile.compare import TableResult
 from commerce360.reconcile.run import Result
 
-COLUMNS = ("source", "topic", "bronze", "silver / gold", "warehouse")
+WIDTH = 100  # of the tables where there is no terminal to ask
+COLUMNS = ("source", "topic", "bronze", "silver/gold", "warehouse")
 COLUMN_OF = {
     "postgres": "source",
     "mongo": "source",
@@ -22,9 +24,9 @@ COLUMN_OF = {
     "sources": "source",
     "topic": "topic",
     "bronze": "bronze",
-    "silver": "silver / gold",
-    "gold": "silver / gold",
-    "lake log": "silver / gold",
+    "silver": "silver/gold",
+    "gold": "silver/gold",
+    "lake log": "silver/gold",
     "warehouse": "warehouse",
     "warehouse RAW": "warehouse",
 }
@@ -70,8 +72,14 @@ class Report:
         console.print(verdict(self.result))
 
 
+def console() -> Console:
+    """Where reports and steps go: as wide as the terminal, and wide enough for every table where there is none."""
+    found = Console(soft_wrap=True)
+    return found if found.is_terminal else Console(soft_wrap=True, width=max(WIDTH, found.width))
+
+
 def ledger_table(result: Result) -> Table:
-    table = Table(title="What entered = what came out (rows per stage)", title_justify="left", pad_edge=False)
+    table = Table(title="What entered = what came out (rows per stage)", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("table", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
@@ -94,7 +102,7 @@ def _kinds(each: TableResult) -> str:
 
 
 def freshness_table(freshness_s: dict[str, dict[str, float]]) -> Table:
-    table = Table(title="Freshness: seconds from the commit at the source", title_justify="left", pad_edge=False)
+    table = Table(title="Freshness: seconds from the commit at the source", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     names = {"kafka": "in Kafka", "gold": "in gold", "warehouse": "queryable in the warehouse"}
     for name in ("hop", "p50", "p90", "p99", "max"):
         table.add_column(name, justify="left" if name == "hop" else "right")

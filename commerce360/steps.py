@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-Note = Callable[[str], None]
 PLAIN_EVERY_S = 10.0
+
+
+class Note(Protocol):
+    """Says what happens inside a step; `share` (0 to 1) is how much of it is done, where that is known."""
+
+    def __call__(self, text: str, share: float | None = None) -> None: ...
 
 
 class Steps:
@@ -54,8 +60,11 @@ class Steps:
             task = progress.add_task(escape(title), total=total_s, note="")
             began = time.monotonic()
 
-            def note(text: str) -> None:
-                progress.update(task, note=escape(text), completed=time.monotonic() - began if total_s else None)
+            def note(text: str, share: float | None = None) -> None:
+                if share is not None:
+                    progress.update(task, note=escape(text), total=1.0, completed=share)
+                else:
+                    progress.update(task, note=escape(text), completed=time.monotonic() - began if total_s else None)
 
             yield note
 
@@ -64,7 +73,7 @@ class Steps:
         self.console.print(f"{title} ...", highlight=False, markup=False)
         said, shown = time.monotonic(), ""
 
-        def note(text: str) -> None:
+        def note(text: str, share: float | None = None) -> None:
             nonlocal said, shown
             if text != shown and time.monotonic() - said >= PLAIN_EVERY_S:
                 said, shown = time.monotonic(), text

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-SERVICES = ("postgres", "mongo", "kafka", "registry", "connect", "lake", "warehouse", "loader", "shop", "page")
+from commerce360.local import SERVICES
+
 MARK = ".demo"  # a state folder that the demo made, and may therefore wipe
 
 
@@ -24,15 +25,14 @@ def demo(
     ),
 ) -> None:
     """Set up and run the whole platform for a while, then reconcile every stage. Exit code 0 only if all is equal."""
-    from rich.console import Console
-
+    from commerce360 import report as closing
     from commerce360.demo import Demo, Plan, check_chaos
     from commerce360.local.bootstrap.prepare import prepare
     from commerce360.local.stack import Stack
     from commerce360.steps import Steps
 
-    check_chaos(chaos, SERVICES)
-    console = Console(soft_wrap=True)
+    check_chaos(chaos)
+    console = closing.console()
     steps = Steps(console)
     began = time.monotonic()
     with steps.step("checking what the stack needs") as note:

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import typer
 
 from commerce360.errors import C360Error, ConfigError
+from commerce360.local import SERVICES
 
 StateOption = Annotated[Path, typer.Option("--state", help="Folder of the stack: data, logs, secrets.")]
 DEFAULT = Path("build/state/default")
 STOP_TIMEOUT_S = 120.0
-SERVICES = ("postgres", "mongo", "kafka", "registry", "connect", "lake", "warehouse", "loader", "shop", "page")
 
 
 def setup() -> None:
@@ -170,17 +170,16 @@ def reconcile(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the stages to become level.")] = 180.0,
 ) -> None:
     """Compare every table at every stage of a running stack. Traffic is held meanwhile. Exit code 1 names what differs."""
-    from rich.console import Console
-
     from commerce360.demo import reconcile as compare
     from commerce360.local.stack import Held, settings_of_running
     from commerce360.reconcile.drain import Drain
     from commerce360.report import Report
+    from commerce360.report import console as report_console
     from commerce360.steps import Steps
 
     if not _supervisor_lives(state):
         raise ConfigError(f"no stack runs in {state}", f"start one with `c360 up --state {state}`")
-    settings, console = settings_of_running(state), Console(soft_wrap=True)
+    settings, console = settings_of_running(state), report_console()
     steps = Steps(console)
     with Held(state, "shop"):
         with steps.step("draining") as note:

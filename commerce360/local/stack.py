@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from commerce360.errors import C360Error
-from commerce360.local import environment, process
+from commerce360.local import SERVICES, environment, process
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import claim, end_leftovers
@@ -27,7 +27,6 @@ from commerce360.local.supervisor import Service, Supervisor
 from commerce360.settings import Settings
 from warehouse import apply as warehouse
 
-SERVICES = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "connect", "loader", "shop")
 FIRST = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake")  # need nobody, or wait by themselves
 INGEST = ("postgres", "mongo", "kafka", "registry", "connect")  # from the shop's stores to Kafka
 STATUS_EVERY_S = 1.0

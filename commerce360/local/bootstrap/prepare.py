@@ -5,15 +5,15 @@ from __future__ import annotations
 import fcntl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 from commerce360.local.bootstrap import converter, jars, java
 from commerce360.local.bootstrap.paths import BUILD
+from commerce360.steps import Note
 
-Note = Callable[[str], None]
 PACKAGES = (
     "pyspark",
     "delta-spark",
@@ -27,7 +27,7 @@ PACKAGES = (
 )
 
 
-def prepare(note: Note = lambda _: None) -> dict[str, str]:
+def prepare(note: Note = lambda _, share=None: None) -> dict[str, str]:
     """Fetch and lay out the jars, compile the converter; the versions of what is used."""
     with _alone():
         java_home = java.find_java(17)
@@ -61,7 +61,7 @@ def _fetch(items: list[jars.Item], total: int, note: Note) -> None:
         nonlocal got
         with lock:
             got += count
-        note(f"fetching jars: {got / 1e6:.0f} of {total / 1e6:.0f} MB")
+        note(f"fetching jars: {got / 1e6:.0f} of {total / 1e6:.0f} MB", got / total)
 
     jars.fetch(items, advance)
 
