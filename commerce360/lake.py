@@ -120,9 +120,14 @@ class Lake:
             yield self._commit(table, version)
 
     def last_commits(self, table: Table, count: int = 3) -> list[Commit]:
-        """The newest commits, newest first."""
-        last = self.delta(table).version()
-        return [self._commit(table, v) for v in range(last, max(last - count, -1), -1)]
+        """The newest commits, newest first; fewer where the log was cleaned up behind a checkpoint."""
+        last, found = self.delta(table).version(), list[Commit]()
+        for version in range(last, max(last - count, -1), -1):
+            try:
+                found.append(self._commit(table, version))
+            except FileNotFoundError:
+                break
+        return found
 
     def read_files(self, table: Table, files: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:
         """The rows of data files of one commit, in a fixed order: by file name, then as written. No `columns` = all of them."""

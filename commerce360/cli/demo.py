@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from commerce360.cli.interrupts import ignore_signals, raise_on_signal
 from commerce360.local import SERVICES
 
 MARK = ".demo"  # a state folder that the demo made, and may therefore wipe
@@ -32,6 +33,7 @@ def demo(
     from commerce360.steps import Steps
 
     check_chaos(chaos)
+    raise_on_signal()
     console = closing.console()
     steps = Steps(console)
     began = time.monotonic()
@@ -51,6 +53,7 @@ def demo(
         if keep:
             _wait(console, state)
     finally:
+        ignore_signals()
         with steps.step("stopping services"):
             stack.stop()
     sys.exit(0 if report.result.equal else 1)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from commerce360.cli.interrupts import ignore_signals, raise_on_signal
 from commerce360.errors import C360Error, ConfigError
 from commerce360.local import SERVICES
 
@@ -81,8 +82,7 @@ def supervise(state: StateOption = DEFAULT, rate: float = 20.0) -> None:
     from commerce360.local.stack import Stack
 
     stack = Stack.open(state, shop={"orders_per_s": rate})
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, _interrupt)
+    raise_on_signal()
     page = stack.settings().page
     typer.echo(f"live page: http://{page.host}:{page.port}/")
     try:
@@ -92,8 +92,7 @@ def supervise(state: StateOption = DEFAULT, rate: float = 20.0) -> None:
     except KeyboardInterrupt:
         typer.echo("stopping")
     finally:
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        ignore_signals()
         stack.stop()
 
 
@@ -240,7 +239,3 @@ def _last_error(log: Path) -> tuple[str, str]:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = {kind: [line.removeprefix(f"{kind}: ") for line in lines if line.startswith(f"{kind}: ")] for kind in ("error", "hint")}
     return (said["error"] or lines or ["no output"])[-1], (said["hint"] or [""])[-1]
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

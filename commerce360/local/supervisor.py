@@ -17,6 +17,8 @@ from commerce360.local.process import Command, Identity
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0  # a service that ran this long starts again without delay
 POLL_S = 0.1
+STOP_GRACE_S = 30.0
+START_GRACE_S = 2.0
 HOPELESS = 6  # deaths in a row before it was ever ready: whoever waits for it is told, not kept waiting
 
 
@@ -169,7 +171,7 @@ class Supervisor:
                 time.sleep(POLL_S)
             if child.poll() is None:
                 entry.state = "stopping"
-                self._end(entry, child.pid)
+                self._end(entry)
         finally:
             entry.early_deaths += 1
             entry.is_ready.clear()
@@ -178,10 +180,11 @@ class Supervisor:
             pid_file.unlink(missing_ok=True)
             entry.identity = None
 
-    def _end(self, entry: Running, pid: int) -> None:
-        identity = entry.identity
-        if identity is not None and not process.stop(identity, entry.service.stop_signal):
-            self.notify(f"{entry.service.name} (pid {pid}) had to be killed")
+    def _end(self, entry: Running) -> None:
+        """A service that was never ready has nothing to finish, and may be deaf while it starts."""
+        grace_s = STOP_GRACE_S if entry.is_ready.is_set() else START_GRACE_S
+        if entry.identity is not None and not process.stop(entry.identity, entry.service.stop_signal, grace_s) and entry.is_ready.is_set():
+            self.notify(f"{entry.service.name} (pid {entry.identity.pid}) had to be killed")
 
     def _sleep(self, entry: Running, seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -70,10 +70,10 @@ class Channels:
         self.engine = engine
 
     def open(self, name: Name, offset_token: str | None) -> Channel:
-        """A new client sequencer: whoever held the channel before is out."""
+        """A new client sequencer: whoever held the channel before is out, also with a repeat of its last request."""
         with self.engine.transaction() as cursor:
             known = _read(cursor, name) or Channel(None, 0, 0, 0, int(time.time() * 1000), None)
-            channel = replace(known, client_seq=known.client_seq + 1, row_seq=0, token=offset_token or known.token)
+            channel = replace(known, client_seq=known.client_seq + 1, row_seq=0, token=offset_token or known.token, last_request=None)
             _write(cursor, name, channel)
         return channel
 
@@ -84,6 +84,11 @@ class Channels:
     def drop(self, name: Name) -> None:
         with self.engine.transaction() as cursor:
             _delete(cursor, name)
+
+    def repeated(self, name: Name, request_id: str) -> Channel | None:
+        """The channel, when this request was the last one that it took."""
+        known = self.read(name)
+        return known if known is not None and known.last_request == request_id else None
 
     def append(self, name: Name, body: bytes, continuation: str | None, end_token: str | None, request_id: str) -> Channel:
         """Rows and token together, or neither. The same request again changes nothing."""

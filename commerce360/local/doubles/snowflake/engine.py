@@ -16,7 +16,10 @@ import fakesnow.converter
 import fakesnow.server
 import fakesnow.transforms
 import pyarrow as pa
+import sqlglot
 from fakesnow.instance import FakeSnow
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 NOTHING = [
     r"^\s*(CREATE|ALTER|DROP|EXECUTE|SHOW)\s+(OR\s+REPLACE\s+)?(STREAM|TASK|PIPE|WAREHOUSE|ROLE|USER|PROCEDURE|RESOURCE\s+MONITOR|MASKING\s+POLICY|ROW\s+ACCESS\s+POLICY)\b",
@@ -24,10 +27,9 @@ NOTHING = [
     # Not all of ALTER SESSION: autocommit is set with it.
     r"^\s*ALTER\s+SESSION\s+SET\s+(QUERY_TAG|TIMEZONE)\b",
 ]
-CONSTRAINTS = re.compile(
-    r",\s*(CONSTRAINT\s+\w+\s+)?(PRIMARY\s+KEY|UNIQUE|FOREIGN\s+KEY)\s*\([^)]*\)(\s+REFERENCES\s+[\w.]+\s*\([^)]*\))?(\s+(NOT\s+ENFORCED|RELY))*",
-    re.I,
-)
+CONSTRAINTS = re.compile(r"\b(PRIMARY|UNIQUE|FOREIGN|REFERENCES)\b", re.I)
+ON_TABLE = (exp.Constraint, exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)
+ON_COLUMN = (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
 CREATE_TABLE = re.compile(r"^\s*CREATE\s+(OR\s+REPLACE\s+)?(TRANSIENT\s+|TEMPORARY\s+)?TABLE\b", re.I)
 READS = re.compile(r"^\s*(WITH|SELECT|SHOW|DESC|DESCRIBE|USE|BEGIN|COMMIT|ROLLBACK|ALTER\s+SESSION)\b", re.I)
 
@@ -64,8 +66,18 @@ class Engine:
 
 
 def local_sql(text: str) -> str:
-    """The statement as this engine can take it."""
-    return CONSTRAINTS.sub("", text) if CREATE_TABLE.match(text) else text
+    """The statement as this engine can take it: a new table without the keys that Snowflake would not enforce either."""
+    if not (CREATE_TABLE.match(text) and CONSTRAINTS.search(text)):
+        return text
+    try:
+        create = sqlglot.parse_one(text, read="snowflake")
+    except SqlglotError:
+        return text  # the engine says what is wrong with it
+    if isinstance(create.this, exp.Schema):
+        create.this.set("expressions", [e for e in create.this.expressions if not isinstance(e, ON_TABLE)])
+        for column in create.this.find_all(exp.ColumnDef):
+            column.set("constraints", [c for c in column.constraints if not isinstance(c.kind, ON_COLUMN)])
+    return create.sql(dialect="snowflake")
 
 
 def writes(text: str) -> bool:

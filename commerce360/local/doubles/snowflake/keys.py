@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import ipaddress
 import os
+import secrets
 from pathlib import Path
 
 from cryptography import x509
@@ -26,6 +27,13 @@ def ensure_keys(private_key: Path, ca: Path) -> tuple[Path, Path]:
     if not (ca.exists() and certificate.exists() and server_key.exists()):
         _make_certificates(ca, certificate, server_key)
     return certificate, server_key
+
+
+def kept_key(path: Path) -> bytes:
+    """32 random bytes, made once and kept in `path`."""
+    if not path.exists():
+        _write(path, secrets.token_bytes(32))
+    return path.read_bytes()
 
 
 def signed_by(token: str, private_key: Path) -> bool:

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from commerce360.local.doubles.snowflake.channels import BadRowsError, Channel, Channels, Name, NoSuchChannelError, StaleChannelError
-from commerce360.local.doubles.snowflake.keys import signed_by
+from commerce360.local.doubles.snowflake.keys import kept_key, signed_by
 
 HOUR_S = 3600
 PIPES = "/v2/streaming/databases/{db}/schemas/{schema}/pipes/{pipe}"
@@ -35,7 +35,7 @@ class Streaming:
         self.channels = channels
         self.private_key = private_key
         self.stage = stage
-        self.pipe_key = secrets.token_bytes(32)
+        self.pipe_key = kept_key(stage / "pipe.key")  # clients keep it for an hour, longer than this process may live
         self.tokens: dict[str, float] = {}  # scoped token -> epoch seconds of its end
 
     def app(self) -> Starlette:
@@ -119,6 +119,11 @@ class Streaming:
         return await self._append(request, body, request.query_params.get("endOffsetToken"))
 
     async def file_buffer(self, request: Request) -> Response:
+        if denied := self._denied(request):
+            return denied
+        repeated = await run_in_threadpool(self.channels.repeated, Name.of(request.path_params), request.query_params.get("requestId", ""))
+        if repeated is not None:  # its files are gone
+            return JSONResponse({"next_continuation_token": repeated.continuation})
         fragments = json.loads(await request.body())
         body = b"".join([await run_in_threadpool(self._fragment, f) for f in fragments])
         reply = await self._append(request, body, fragments[-1]["fragment_end_offset_token"])
