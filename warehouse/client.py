@@ -1,18 +1,18 @@
-"""The real Snowflake connector with key-pair authentication, as the stack's own parts use it."""
+"""The warehouse as the stack's own parts use it: errors of the connector become ours."""
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from commerce360 import snowflake
 from commerce360.errors import C360Error, UnavailableError
-from commerce360.settings import Warehouse, read_secret
+from commerce360.settings import Warehouse
+from commerce360.snowflake import Row
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
 
-Row = dict[str, Any]
 TIMEOUT_S = 60
 
 
@@ -37,10 +37,7 @@ class Client:
         from snowflake.connector.errors import Error, InterfaceError, OperationalError
 
         try:
-            with self.connection.cursor() as cursor:
-                cursor.execute(sql, params)
-                names = [d.name.lower() for d in cursor.description or []]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return snowflake.rows(self.connection, sql, params)
         except (OperationalError, InterfaceError) as error:
             raise UnavailableError(f"the warehouse does not answer: {error.msg}", "see `c360 logs warehouse`") from error
         except Error as error:
@@ -48,25 +45,4 @@ class Client:
 
     @cached_property
     def connection(self) -> SnowflakeConnection:
-        import snowflake.connector
-        from cryptography.hazmat.primitives import serialization
-
-        logging.getLogger("snowflake.connector").setLevel(logging.ERROR)  # it logs each retry with its address
-        pem = read_secret(self.settings.private_key_file, "warehouse private key").get_secret_value().encode()
-        key = serialization.load_pem_private_key(pem, None)
-        der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        return snowflake.connector.connect(
-            account=self.settings.account,
-            host=self.settings.host,
-            port=self.settings.port,
-            protocol=self.settings.protocol,
-            user=self.settings.user,
-            role=self.settings.role,
-            warehouse=self.settings.warehouse,
-            database=self.settings.database,
-            authenticator="SNOWFLAKE_JWT",
-            private_key=der,
-            login_timeout=20,
-            network_timeout=TIMEOUT_S,
-            session_parameters={"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False, "CLIENT_TELEMETRY_ENABLED": False},
-        )
+        return snowflake.connect(self.settings, login_timeout_s=20, network_timeout_s=TIMEOUT_S)

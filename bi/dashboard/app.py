@@ -40,7 +40,7 @@ def make_app(board: Board, live: Live, paths: Paths, check: OrderCheck, host: st
     """All routes are GET. Hosts other than loopback's names are refused, so that no foreign page can read through a browser."""
     api = _Api(board, live, paths, check)
     routes = [
-        Route("/", lambda _: FileResponse(STATIC / "index.html")),
+        Route("/", _page),
         Route("/events", api.events),
         Route("/api/view", api.view),
         Route("/api/orders/{order_id}", api.order),
@@ -55,6 +55,10 @@ def make_app(board: Board, live: Live, paths: Paths, check: OrderCheck, host: st
     return Starlette(routes=routes, middleware=guards)
 
 
+async def _page(_: Request) -> Response:
+    return FileResponse(STATIC / "index.html")
+
+
 class _Api:
     def __init__(self, board: Board, live: Live, paths: Paths, check: OrderCheck) -> None:
         self.board = board
@@ -63,7 +67,8 @@ class _Api:
         self.check = check
 
     async def events(self, _: Request) -> Response:
-        return EventSourceResponse(self._stream(), ping=15, sep="\n")
+        stream: Response = EventSourceResponse(self._stream(), ping=15, sep="\n")
+        return stream
 
     async def view(self, _: Request) -> Response:
         return JSONResponse(self.live.snapshot())

@@ -15,23 +15,12 @@ from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES
 from schemas.topics import ORDER_EVENTS
 
 Row = dict[str, Any]
-SALES = "order_id, line_no, source, customer_id, product_id, ordered_at, status, currency, quantity, unit_price, discount, sale_amount, is_complete, is_deleted, event_ts, kafka_ts, origin, batch_id"
-VERSIONS = ", ".join(
-    (
-        "customer_id",
-        "seq_pos",
-        "seq_ord",
-        "full_name",
-        "city",
-        "country",
-        "tier",
-        "version_key",
-        "valid_from",
-        "valid_to",
-        "is_current",
-        "is_visible",
-        "closed_by",
-    )
+SALES = (
+    "order_id, line_no, source, customer_id, product_id, ordered_at, status, currency, quantity, unit_price, discount, sale_amount, "
+    "is_complete, is_deleted, event_ts, kafka_ts, origin, batch_id"
+)
+VERSIONS = (
+    "customer_id, seq_pos, seq_ord, full_name, city, country, tier, version_key, valid_from, valid_to, is_current, is_visible, closed_by"
 )
 
 
@@ -98,20 +87,13 @@ def steps(log: Sequence[Row], batches: dict[int, Row], shown: Shown) -> list[dic
         return []
     batch, origin = batches.get(first["batch_id"], {}), (first["origin"] or "").rsplit("/", 2)
     web = origin[0] == ORDER_EVENTS.name
+    start = ("Placed at the web shop", "order producer") if web else ("Committed in PostgreSQL", "by the back office")
+    place = f"{origin[0]}, partition {origin[1]}, offset {origin[2]}" if len(origin) == 3 else ""
+    batch_text = f"batch {first['batch_id']}, with {batch.get('records') or 0:,} records"
     made = [
-        (
-            "placed",
-            "Placed at the web shop" if web else "Committed in PostgreSQL",
-            first["event_ts"],
-            "order producer" if web else "by the back office",
-        ),
-        ("kafka", "In Kafka", first["kafka_ts"], f"{origin[0]}, partition {origin[1]}, offset {origin[2]}" if len(origin) == 3 else ""),
-        (
-            "taken",
-            "Taken up by the lake",
-            batch.get("started_at"),
-            f"batch {first['batch_id']}, with {batch.get('records') or 0:,} records",
-        ),
+        ("placed", start[0], first["event_ts"], start[1]),
+        ("kafka", "In Kafka", first["kafka_ts"], place),
+        ("taken", "Taken up by the lake", batch.get("started_at"), batch_text),
         ("gold", "In gold", batch.get("committed_at"), "batch committed in every table"),
         ("warehouse", "Queryable in the warehouse", shown.queryable_at(first["batch_id"]), "a query showed the batch"),
     ]

@@ -8,12 +8,12 @@ from typing import Any
 from bi.dashboard.board import Board
 
 SILENT_S = 10.0  # a service that published nothing for so long does not run
-TROUBLE = ("failed", "restarting", "starting")
 TITLES = {
     "starting": "Starting",
     "waiting": "Ready",
     "live": "Live",
     "trouble": "Recovering",
+    "failed": "Failed",
     "draining": "Draining",
     "settled": "Settled",
     "equal": "Reconciled",
@@ -41,7 +41,9 @@ def _phase(board: Board, lag: int, now: float) -> tuple[str, str]:
         return "starting", _starting(services(board))
     if status.get("phase") != "running":
         return "stopped", "The services have been stopped. This page shows the last state."
-    if broken := [n for n, s in services(board).items() if s.get("state") in TROUBLE and n != "page"]:
+    if failed := {n: s for n, s in services(board).items() if s.get("state") == "failed"}:
+        return "failed", f"{_list([*failed])} cannot start: {next(iter(failed.values())).get('failure') or 'read its log'}"
+    if broken := [n for n, s in services(board).items() if starts_again(s) and n != "page"]:
         return "trouble", f"{_list(broken)} {'is' if len(broken) == 1 else 'are'} being started again; nothing is lost meanwhile."
     return _traffic(board, lag, shop_runs=services(board).get("shop", {}).get("state") in ("ready", "stopping"))
 
@@ -55,9 +57,16 @@ def _unsupervised(board: Board, lag: int, now: float, had_status: bool) -> tuple
     return "starting", "Waiting for the first service to answer."
 
 
+def starts_again(service: Mapping[str, Any]) -> bool:
+    """It had died. A first start is no trouble."""
+    return service.get("state") == "restarting" or (service.get("state") == "starting" and bool(service.get("restarts")))
+
+
 def _traffic(board: Board, lag: int, shop_runs: bool) -> tuple[str, str]:
     if shop_runs:
         return "live", "Orders, changes, clicks and reviews are flowing."
+    if lag and not board.files.shop:
+        return "waiting", f"The traffic has not begun; {lag:,} records of the stored data are on their way."
     if lag:
         return "draining", f"The traffic has stopped; {lag:,} records and batches are still on their way."
     if board.files.report is not None:
@@ -72,7 +81,7 @@ def _traffic(board: Board, lag: int, shop_runs: bool) -> tuple[str, str]:
 def _starting(found: Mapping[str, Mapping[str, Any]]) -> str:
     wanted = {n: s for n, s in found.items() if n not in ("page", "shop")}
     ready = sum(bool(s.get("ready")) for s in wanted.values())
-    waiting = [n for n, s in wanted.items() if not s.get("ready") and s.get("state") in TROUBLE]
+    waiting = [n for n, s in wanted.items() if not s.get("ready") and s.get("state") in ("failed", "restarting", "starting")]
     return f"{ready} of {len(wanted)} services are ready" + (f"; waiting for {_list(waiting)}." if waiting else ".")
 
 

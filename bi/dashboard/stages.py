@@ -7,7 +7,7 @@ from typing import Any
 
 from bi.dashboard.board import Board
 from bi.dashboard.meters import Meter, recent_rate
-from bi.dashboard.phase import SILENT_S, services
+from bi.dashboard.phase import SILENT_S, services, starts_again
 
 STAGES = {
     "sources": ("Sources", "PostgreSQL, MongoDB, web shop", ("postgres", "mongo", "shop")),
@@ -151,8 +151,7 @@ def stage_health(board: Board, stage: str, now: float) -> dict[str, Any]:
 def service_health(board: Board, name: str, now: float) -> str:
     found = services(board).get(name)
     if found:
-        state = HEALTH.get(str(found.get("state")), "unknown")
-        return "recovering" if state == "starting" and found.get("restarts") else state
+        return "recovering" if starts_again(found) else HEALTH.get(str(found.get("state")), "unknown")
     told = {"shop": board.files.shop, "lake": board.files.lake, "loader": board.files.loader}.get(name)
     return "ok" if told and now - told.get("at", 0) < SILENT_S else "unknown"
 

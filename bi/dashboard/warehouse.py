@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from bi.dashboard.board import Board
 from bi.queries import sql
-from commerce360.settings import Warehouse, read_secret
+from commerce360 import snowflake
+from commerce360.settings import Warehouse
+from commerce360.snowflake import Row
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -27,13 +28,10 @@ class Client:
     def __init__(self, settings: Warehouse) -> None:
         self.settings = settings
 
-    def query(self, statement: str, params: tuple[Any, ...] | None = None) -> list[dict[str, Any]]:
+    def query(self, statement: str, params: tuple[Any, ...] | None = None) -> list[Row]:
         """Rows with lower-case names. Raises the connector's errors, and ConfigError before the key exists."""
         try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(statement, params, timeout=TIMEOUT_S)
-                names = [d.name.lower() for d in cursor.description or []]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return snowflake.rows(self._connection, statement, params, TIMEOUT_S)
         except Exception:
             self.close()
             raise
@@ -45,34 +43,7 @@ class Client:
 
     @cached_property
     def _connection(self) -> SnowflakeConnection:
-        key = _key(self.settings)
-        import snowflake.connector
-
-        logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)  # it logs each retry with its address
-        return snowflake.connector.connect(
-            account=self.settings.account,
-            host=self.settings.host,
-            port=self.settings.port,
-            protocol=self.settings.protocol,
-            user=self.settings.user,
-            role=self.settings.role,
-            warehouse=self.settings.warehouse,
-            database=self.settings.database,
-            authenticator="SNOWFLAKE_JWT",
-            private_key=key,
-            login_timeout=5,
-            network_timeout=TIMEOUT_S,
-            session_parameters={"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False, "CLIENT_TELEMETRY_ENABLED": False},
-        )
-
-
-def _key(settings: Warehouse) -> bytes:
-    """The private key as the connector takes it: PKCS#8 DER."""
-    pem = read_secret(settings.private_key_file, "warehouse private key").get_secret_value().encode()
-    from cryptography.hazmat.primitives import serialization
-
-    key = serialization.load_pem_private_key(pem, None)
-    return key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return snowflake.connect(self.settings, login_timeout_s=5, network_timeout_s=TIMEOUT_S)
 
 
 class Numbers:

@@ -17,7 +17,7 @@ from commerce360.local.process import Command
 from commerce360.local.state import State
 
 # C1 only: halves the start under contention and lowers latency on two cores; these are I/O-bound services.
-SMALL_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+SMALL_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")  # its counters would be files in /tmp
 TEMPLATES = Path(__file__).parent / "config"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -30,12 +31,18 @@ class PythonService:
         self.ready_timeout_s = ready_timeout_s
         self._ready = ready
 
+    @property
+    def temp(self) -> Path:
+        return self.home / "tmp"
+
     def prepare(self) -> None:
-        self.home.mkdir(parents=True, exist_ok=True)
+        """What a killed process left in its temporary folder is of no use to the next one."""
+        shutil.rmtree(self.temp, ignore_errors=True)
+        self.temp.mkdir(parents=True)
 
     def command(self) -> Command:
         path = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH", "")) if p)
-        env = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **self.variables}
+        env = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TMPDIR": str(self.temp), **self.variables}
         return Command([sys.executable, "-m", self.module], env, self.home)
 
     def ready(self) -> bool:

@@ -1,0 +1,91 @@
+"""The page's routes and its stream, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+from boards import NOW, board
+from starlette.testclient import TestClient
+
+from bi.dashboard.app import STATIC, make_app
+from bi.dashboard.board import Board
+from bi.dashboard.live import Live
+from bi.dashboard.paths import Paths
+from bi.dashboard.warehouse import OrderCheck
+from commerce360.lake import Lake
+from commerce360.settings import Lake as LakeSettings
+from commerce360.settings import Warehouse
+from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> TestClient:
+    paths = Paths(LakeSettings(root=str(tmp_path)))
+    return TestClient(make_app(Board(), Live(), paths, OrderCheck(Warehouse()), "127.0.0.1"), base_url="http://127.0.0.1")
+
+
+def test_the_page_and_everything_it_names_is_served(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    named = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+    assert len(named) > 3
+    imported = [f"/static/{name}" for file in STATIC.glob("*.js") for name in re.findall(r'from "\./([^"]+)"', file.read_text())]
+    assert {client.get(path).status_code for path in [*named, *imported]} == {200}
+
+
+def test_the_page_has_no_script_or_style_that_its_policy_would_refuse(client: TestClient) -> None:
+    text = client.get("/").text
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text)
+
+
+@pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/view", "/api/orders/W-1-1", "/nowhere"])
+def test_every_answer_carries_the_security_headers(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_foreign_host_is_refused(client: TestClient) -> None:
+    assert client.get("/api/view", headers={"host": "shop.example.com"}).status_code == 400
+    assert client.get("/api/view", headers={"host": "localhost:19080"}).status_code == 200
+
+
+def test_an_order_that_gold_does_not_have_is_not_found(client: TestClient, tmp_path: Path) -> None:
+    for table in (BATCHES, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES):
+        Lake(LakeSettings(root=str(tmp_path))).create(table)
+    answer = client.get("/api/orders/W-1-1")
+    assert (answer.status_code, answer.json()) == (404, {"error": "gold has no such order (yet)"})
+
+
+def test_a_lake_and_a_warehouse_that_do_not_answer_are_named(client: TestClient) -> None:
+    lake, warehouse = client.get("/api/orders/W-1-1"), client.get("/api/orders/W-1-1/warehouse")
+    assert (lake.status_code, lake.json()["error"]) == (503, "the lake does not answer just now")
+    assert (warehouse.status_code, warehouse.json()["error"]) == (503, "the warehouse does not answer just now")
+
+
+def test_a_watcher_gets_everything_first_and_then_what_changed() -> None:
+    async def watch() -> list[dict[str, object]]:
+        live, told = Live(), board()
+        live.tick(told, NOW)
+        stream = live.deltas()
+        found = [json.loads(await anext(stream))]
+        assert live.watched()
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)  # it waits now
+        told.numbers = {"orders_today": "3"}
+        live.tick(told, NOW + 1)
+        found.append(json.loads(await waiting))
+        live.close()
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+        return found
+
+    first, second = asyncio.run(watch())
+    assert {"phase", "stages", "orders", "numbers", "services", "report", "course"} <= first.keys()
+    assert "numbers" in second
+    assert not {"phase", "services", "course"} & second.keys()
