@@ -147,8 +147,8 @@ class Batch:
             found = part.take(raw, self.known, batch_id)
             news = {i: s for i in sorted(found.unknown_ids)[:MAX_LOOKUPS] if (s := self.schema_of(i)) is not None}
             if news:
-                self.known = {**self.known, **news}
-                found = part.take(raw, self.known, batch_id)
+                known = self.known = {**self.known, **news}  # what the other thread just learned may be lost: it costs one more look
+                found = part.take(raw, known, batch_id)
         return found
 
     def _moved(self, batch_id: int, ends: Offsets) -> frozenset[str]:

@@ -52,8 +52,11 @@ class Checkpoint:
             lines = (self.root / "offsets" / str(batch_id)).read_text().splitlines()
         except FileNotFoundError:
             return {}
-        found = json.loads(lines[2])
-        return {topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in found.items()}
+        return offsets(lines[2])
+
+
+def offsets(text: str) -> Offsets:
+    return {topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in json.loads(text).items()}
 
 
 def ensure_agreement(lake: Lake, checkpoint: Checkpoint) -> None:
@@ -74,5 +77,7 @@ def ensure_agreement(lake: Lake, checkpoint: Checkpoint) -> None:
     seen = -1 if last is None else int(last["batch_id"])
     if last is not None and last["query_id"] != query:
         raise ConfigError(f"the lake was written by query {last['query_id']}, the checkpoint {checkpoint.root} is of {query}", START_OVER)
+    if last is not None and checkpoint.ends(seen) != offsets(last["offsets"]):  # planned again, it would have other records
+        raise ConfigError(f"the checkpoint {checkpoint.root} has batch {seen} of the lake at other offsets", START_OVER)
     if not done <= seen <= done + 1:
         raise ConfigError(f"the lake is at batch {seen}, but the checkpoint {checkpoint.root} at {done}", START_OVER)

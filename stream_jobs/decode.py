@@ -56,12 +56,16 @@ def avro_struct(known: Mapping[int, Schema], fields: Sequence[str], sid: str = "
     return f"CASE {' '.join(branches)} ELSE {nothing} END" if branches else nothing
 
 
-def reason(known: Iterable[int], struct: str, sid: str = "sid", value: str = "value") -> str:
-    """SQL of why a record cannot be used; NULL when it can, or when it is a tombstone."""
+def reason(known: Iterable[int], struct: str, fields: Sequence[str], sid: str = "sid", value: str = "value") -> str:
+    """SQL of why a record cannot be used; NULL when it can, or when it is a tombstone.
+
+    Avro hands on texts that are not UTF-8, which Arrow's readers refuse: a record with one among its `fields` is bad.
+    """
     ids = ", ".join(str(i) for i in sorted(known)) or "NULL"
+    texts = "".join(f" AND coalesce(is_valid_utf8({struct}.{f}), true)" for f in fields)
     return (
         f"CASE WHEN {value} IS NULL THEN NULL "
         f"WHEN length({value}) < {HEADER_BYTES} OR substring({value}, 1, 1) <> X'00' THEN 'bad_magic' "
         f"WHEN NOT coalesce({sid} IN ({ids}), false) THEN 'unknown_schema' "
-        f"WHEN NOT coalesce({struct}.{SEAL_FIELD} = X'{SEAL.hex()}', false) THEN 'undecodable' END"
+        f"WHEN NOT coalesce({struct}.{SEAL_FIELD} = X'{SEAL.hex()}'{texts}, false) THEN 'undecodable' END"
     )

@@ -22,6 +22,7 @@ from stream_jobs.scd2.fold import Version, fold
 from stream_jobs.scd2.roles import Roles
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+INT_BITS = {"int": 31, "bigint": 63}
 
 
 class Dimension:
@@ -45,7 +46,7 @@ class Dimension:
         raw = wire.raw_change(record, key, value, self.roles.key)
         if reason := problem(raw, self.roles):
             raise RejectedError(reason, canonical({k: raw[k] for k in ("op", "key", "seq")}))
-        self._check_types(raw["after"])
+        self._check_types({**(raw["after"] or {}), **(key or {})})
         change = usable(raw, self.roles)
         return [] if left_out(change, self.roles) else [Contribution(change.key or (), change, record)]
 
@@ -106,31 +107,46 @@ class Dimension:
         new_key, old_key = (tuple(link[k]) if k in link else None for k in ("new_key", "old_key"))
         return Change(row["op"], key, (row["seq_pos"], row["seq_ord"]), row["_ts"], after, new_key, old_key)
 
-    def _check_types(self, after: Mapping[str, Any] | None) -> None:
+    def _check_types(self, values: Mapping[str, Any]) -> None:
         """A value that its column cannot hold is a bad record, found before it is stored and not when it is written."""
-        for column in self._stored:
-            if after is not None and column in after:
+        canonical(dict(values))
+        for column in (*self.roles.key, *self._stored):
+            if column in values:
                 try:
-                    self._typed(column, after[column])
+                    self._typed(column, values[column])
                 except (ValueError, TypeError, InvalidOperation) as error:
                     raise RejectedError("bad_value", f"{column} does not fit {self._types[column]}") from error
 
     def _typed(self, column: str, value: Any) -> Any:
-        if value is None or value == wire.PLACEHOLDER:
-            return None
-        kind = self._types[column]
-        if kind == "timestamp":
-            return dt.datetime.fromisoformat(value)
-        if kind.startswith("decimal"):
-            return money(value)
-        wanted = {"bigint": int, "int": int, "boolean": bool, "string": str}[kind]
-        if type(value) is not wanted:
-            raise TypeError(f"{value!r} is not {kind}")
-        return value
+        return None if value == wire.PLACEHOLDER else fitted(self._types[column], value)
 
 
 def timestamp(micros: int) -> dt.datetime:
     return EPOCH + dt.timedelta(microseconds=micros)
+
+
+def fitted(kind: str, value: Any) -> Any:
+    """The value as a column of that type holds it. Raises ValueError, TypeError or InvalidOperation when it cannot."""
+    if value is None:
+        return None
+    if kind == "timestamp":
+        return moment(value)
+    if kind.startswith("decimal"):
+        return money(value)
+    wanted = {"bigint": int, "int": int, "boolean": bool, "string": str}[kind]
+    if type(value) is not wanted:
+        raise TypeError(f"{value!r} is not {kind}")
+    if wanted is int and not -(limit := 2 ** INT_BITS[kind]) <= value < limit:
+        raise ValueError(f"{value!r} does not fit {kind}")
+    return value
+
+
+def moment(text: Any) -> dt.datetime:
+    """A time as Connect writes one with a zone. Raises ValueError or TypeError for anything else: without a zone it is no instant."""
+    found = dt.datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return found
 
 
 def money(text: Any) -> Decimal:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 logger = log.get("lake")
 CHECKPOINT_INTERVAL = 100  # commits from one Delta checkpoint to the next; each table adds its place, so that they never meet
 STOP_TIMEOUT_S = 20.0
+MARK_TIMEOUT_S = 2.0
 
 
 class StoppedError(Exception):
@@ -46,6 +47,7 @@ class Gate:
     def __init__(self, batch: Callable[[DataFrame, int], Done], note: Callable[[Done], None]) -> None:
         self.batch = batch
         self.note = note
+        self.last = -1  # the last batch that is complete
         self._inside = threading.Lock()
         self._closed = False
 
@@ -54,6 +56,7 @@ class Gate:
             if self._closed:
                 raise StoppedError
             self.note(self.batch(frame, batch_id))
+            self.last = batch_id
 
     def close(self, timeout_s: float) -> bool:
         """False when the batch inside did not end in time."""
@@ -109,7 +112,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     query = start_query(session, settings, gate)
     logger.info("started_query", query_id=query.id)
     watch(query, inputs, progress, stop)
-    finish(query, gate)
+    finish(query, gate, checkpoint)
 
 
 def scratch(state: Path) -> Path:
@@ -131,11 +134,17 @@ def watch(query: StreamingQuery, inputs: Inputs, progress: Progress, stop: threa
         progress.publish()
 
 
-def finish(query: StreamingQuery, gate: Gate) -> None:
-    """Stop between two batches: a query that is stopped inside one dies with an error that says nothing."""
+def finish(query: StreamingQuery, gate: Gate, checkpoint: Checkpoint) -> None:
+    """Stop between two batches: a query that is stopped inside one dies with an error that says nothing.
+
+    Spark marks a batch as finished when the gate is behind it already; without the mark the next start would repeat it.
+    """
     if not gate.close(STOP_TIMEOUT_S):
         logger.warning("left_batch_unfinished", hint="it is repeated at the next start")
         return
+    deadline = time.monotonic() + MARK_TIMEOUT_S
+    while checkpoint.completed() < gate.last and time.monotonic() < deadline:
+        time.sleep(0.02)
     try:
         query.stop()
     except Exception as error:  # whatever Spark makes of the batch that the gate turned away

@@ -17,14 +17,15 @@ from typing import Any, NamedTuple
 from schemas import tables
 from schemas.topics import ORDER_EVENTS, ORDER_ITEMS, ORDERS
 from stream_jobs import wire
-from stream_jobs.dimensions import EPOCH, money, timestamp
+from stream_jobs.dimensions import EPOCH, fitted, money, timestamp
 from stream_jobs.entity import Contribution, Key, Record, RejectedError, Rejection, Row
-from stream_jobs.scd2.change import canonical
+from stream_jobs.scd2.change import LAST_TS, canonical
 
 WEB, OLTP = 0, 1
 HEADER = 0  # the line_no of the header's own row
 HEADER_COLUMNS = ("customer_id", "ordered_at", "status", "currency", "campaign_id")
 LINE_COLUMNS = ("product_id", "quantity", "unit_price", "discount", "unit_cost")
+TYPES = {c.name: c.type for c in tables.FCT_SALES.columns}
 MICROSECOND = dt.timedelta(microseconds=1)
 
 
@@ -41,7 +42,7 @@ class Group(NamedTuple):
 
     @property
     def stamp(self) -> tuple[Any, ...]:
-        return (self.rank, self.order, self.text)
+        return (self.rank, self.order, self.text, self.ts)
 
     def stored(self) -> str:
         return canonical([self.rank, list(self.order), self.text, self.ts, self.announced])
@@ -110,7 +111,7 @@ class Sales:
         if line_no < HEADER or (line_no == HEADER and not is_header):
             raise RejectedError("bad_order", f"order {order_id} has line number {line_no}")
         values = {c: image.get(c) for c in (HEADER_COLUMNS if is_header else LINE_COLUMNS)}
-        _check(order_id, values, is_header)
+        _check(order_id, line_no, values)
         text = "" if op == "d" else canonical(values)
         return {order_id: {line_no: _made(record, OLTP, wire.sequence(source, op), text, source["ts_us"], False)}}
 
@@ -127,15 +128,18 @@ class Sales:
             "currency": event["currency"],
             "campaign_id": event["campaign_id"],
         }
+        _check(order_id, HEADER, header)
         groups = {HEADER: _made(record, WEB, order, canonical(header), micros, True)}
         for line in event["lines"]:
             values = {c: line.get(c) for c in LINE_COLUMNS}
-            _check(order_id, values, False)
+            _check(order_id, line["line_no"], values)
             groups[line["line_no"]] = _made(record, WEB, order, canonical(values), micros, True)
         return {order_id: groups}
 
 
 def _made(record: Record, rank: int, order: tuple[Any, ...], text: str, ts: int, announced: bool) -> Group:
+    if not (isinstance(ts, int) and 0 <= ts < LAST_TS):
+        raise RejectedError("bad_ts", record.topic)
     return Group(rank, order, text, ts, announced, timestamp(record.timestamp_us), record.origin)
 
 
@@ -158,12 +162,11 @@ def _unite(groups: dict[int, Group], line_no: int, group: Group) -> None:
     groups[line_no] = winner if winner.announced == announced else winner._replace(announced=announced)
 
 
-def _check(order_id: str, values: Mapping[str, Any], is_header: bool) -> None:
+def _check(order_id: Any, line_no: Any, values: Mapping[str, Any]) -> None:
     try:
-        if is_header:
-            if values["ordered_at"] is not None:
-                dt.datetime.fromisoformat(values["ordered_at"])
-        else:
+        for column, value in {"order_id": order_id, "line_no": line_no, **values}.items():
+            fitted(TYPES[column], value)
+        if line_no != HEADER:
             _line_values(values)
             if values["quantity"] is None or values["quantity"] <= 0:
                 raise ValueError("quantity")

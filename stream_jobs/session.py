@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commerce360.errors import UnavailableError
 from commerce360.settings import Lake
 
 if TYPE_CHECKING:
+    import psutil
     from pyspark.sql import SparkSession
 
 # Measured on two slow cores, Spark 4.1.1 with Delta 4.4.0: a batch costs by the job and by the commit, not by the row.
@@ -39,6 +42,7 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
     """All Spark settings. Jars come as local paths, so that nothing is resolved or fetched at start."""
     options = [
         "-XX:+UseSerialGC",
+        "-XX:-UsePerfData",  # its counters would be files in /tmp
         "-XX:MaxMetaspaceSize=256m",
         "-XX:ReservedCodeCacheSize=128m",
         "-XX:MaxDirectMemorySize=256m",
@@ -87,6 +91,11 @@ def jvm_pid(session: SparkSession) -> int:
     return int(jvm.java.lang.ProcessHandle.current().pid())
 
 
+def _runs(process: psutil.Process) -> bool:
+    """A zombie writes nothing; it stays where nobody asks for the exit code of an orphan, as in many containers."""
+    return process.is_running() and process.status() != "zombie"
+
+
 class Fence:
     """Ends the JVM of a driver that was killed, before its successor reads what was committed.
 
@@ -103,16 +112,23 @@ class Fence:
         self.note.write_text(json.dumps({"pid": pid, "started": psutil.Process(pid).create_time()}))
 
     def clear(self, timeout_s: float = 10.0) -> bool:
-        """True when a JVM was still there (it is gone now). The start time tells it from a stranger with a reused pid."""
+        """True when a JVM was still there (it is gone now). The start time tells it from a stranger with a reused pid.
+
+        Raises UnavailableError when it does not end in time.
+        """
         import psutil
 
         try:
             noted = json.loads(self.note.read_text())
             process = psutil.Process(int(noted["pid"]))
-            if abs(process.create_time() - float(noted["started"])) > 0.01:
+            if abs(process.create_time() - float(noted["started"])) > 0.01 or not _runs(process):
                 return False
             process.kill()
-            process.wait(timeout_s)
+            deadline = time.monotonic() + timeout_s
+            while _runs(process):
+                if time.monotonic() > deadline:
+                    raise UnavailableError(f"the JVM {process.pid} of the last run does not end", "it may still write: end it first")
+                time.sleep(0.02)
         except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
             return False
         return True

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FIELDS = ("operationType", "fullDocument", "documentKey", "clusterTime")
 CHANGES = "'insert', 'update', 'replace', 'delete'"
 CLUSTER_TIME = "`$timestamp` STRUCT<t: BIGINT, i: BIGINT>"
+UINT32 = "BETWEEN 0 AND 4294967295"  # both parts of a BSON timestamp
 CORRUPT = "_corrupt"
 ASIDE = ("partition", "sid", "reason", "is_change", "key_bytes", "value_bytes")  # what a row says beside its table's columns
 DETAIL = {
@@ -77,7 +78,7 @@ class Documents:
             "source_offset": "offset",
             "is_deleted": "coalesce(op = 'delete', false)",
             **{c.name: f"doc.{c.name}" for c in self.fields},
-            "event_ts": "timestamp_seconds(at.t)",
+            "event_ts": f"timestamp_seconds(CASE WHEN at.t {UINT32} THEN at.t END)",
             "kafka_ts": "timestamp",
             "origin": "concat_ws('/', topic, partition, offset)",
             "batch_id": f"CAST({batch_id} AS BIGINT)",
@@ -128,9 +129,10 @@ class Documents:
 
 
 def _reason(known: Mapping[int, Schema]) -> str:
-    no_time = "e.clusterTime IS NOT NULL AND (at.t IS NULL OR at.i IS NULL)"
-    bad = f"op IS NULL OR (op IN ({CHANGES}) AND (id IS NULL OR doc.{CORRUPT} IS NOT NULL OR ({no_time})))"
-    return f"coalesce({decode.reason(known, 'e')}, CASE WHEN value IS NOT NULL AND ({bad}) THEN 'undecodable' END)"
+    no_time = f"e.clusterTime IS NOT NULL AND NOT coalesce(at.t {UINT32} AND at.i {UINT32}, false)"
+    no_document = f"doc.{CORRUPT} IS NOT NULL OR (op <> 'delete' AND e.fullDocument IS NOT NULL AND doc IS NULL)"
+    bad = f"op IS NULL OR (op IN ({CHANGES}) AND (id IS NULL OR {no_document} OR ({no_time})))"
+    return f"coalesce({decode.reason(known, 'e', FIELDS)}, CASE WHEN value IS NOT NULL AND ({bad}) THEN 'undecodable' END)"
 
 
 DOCUMENTS = (Documents(CLICKSTREAM_TOPIC, CLICKSTREAM), Documents(REVIEWS_TOPIC, REVIEWS))

@@ -31,6 +31,7 @@ class RegistrySchemas:
     """Writer schemas by id from a Confluent-compatible registry; None for an id that it does not know.
 
     Known ids are kept for good (an id never changes its schema). Raises UnavailableError when the registry does not answer.
+    Ids beyond a signed integer cannot be; what a registry answers to one of them is not defined, so none is asked for.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -38,11 +39,13 @@ class RegistrySchemas:
         self.known: dict[int, Mapping[str, Any]] = {}
 
     def __call__(self, schema_id: int) -> Mapping[str, Any] | None:
+        if schema_id >= 2**31:
+            return None
         if schema_id not in self.known:
             text = self._fetch(schema_id)
             if text is None:
                 return None
-            self.known[schema_id] = json.loads(text)
+            self.known[schema_id] = _schema(text)
         return self.known[schema_id]
 
     @stamina.retry(on=UnavailableError, attempts=20, wait_initial=0.2, wait_max=3.0, timeout=60.0)
@@ -56,6 +59,22 @@ class RegistrySchemas:
         if not reply.ok:
             raise UnavailableError(f"the schema registry answered {reply.status_code}", "see `c360 logs registry`")
         return str(reply.json()["schema"])
+
+
+def _schema(text: str) -> Mapping[str, Any]:
+    """A registry holds other things than records too: texts, unions, schemas that are not Avro. Nothing can be read with them."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {"type": "not Avro"}
+    return found if isinstance(found, dict) else {"type": found}
+
+
+def _parse(schema_id: int, schema: Mapping[str, Any]) -> Any:
+    try:
+        return fastavro.parse_schema(dict(schema))
+    except Exception as error:  # fastavro raises whatever the schema makes it stumble over
+        raise RejectedError("undecodable", f"schema {schema_id} is not one of Avro: {type(error).__name__}") from error
 
 
 class Decoder:
@@ -83,7 +102,7 @@ class Decoder:
             found = self.schema_of(schema_id)
             if found is None:
                 raise RejectedError("unknown_schema", f"the {part} names schema {schema_id}")
-            schema = self._parsed[schema_id] = fastavro.parse_schema(dict(found))
+            schema = self._parsed[schema_id] = _parse(schema_id, found)
         stream = io.BytesIO(payload[HEADER_BYTES:])
         try:
             value = fastavro.schemaless_reader(stream, schema, None)
@@ -109,6 +128,8 @@ def sequence(source: Mapping[str, Any], op: str) -> tuple[int, int]:
             pair = (previous, 0) if source.get("snapshot") == "incremental" else (int(source["lsn"]), 0)
         else:
             pair = (max(previous, int(source["lsn"])), int(source["lsn"]))
+        if max(pair) >= 2**63:
+            raise ValueError("no position is that large")
     except (TypeError, ValueError, KeyError) as error:
         raise RejectedError("null_seq", "the record has no usable source position") from error
     return pair

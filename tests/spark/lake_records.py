@@ -9,6 +9,7 @@ import datetime as dt
 import io
 import json
 import random
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,14 @@ def change_event(topic: str, id_: str, op: str, document: dict[str, Any] | None,
     return topic, framed(MONGO_ID, {**value, "_id": id_}), framed(MONGO_ID, value)
 
 
+LINE = {"line_no": 1, "product_id": 5, "quantity": 1, "unit_price": "1.00", "discount": "0.00"}
+ORDER_EVENT = {"event_id": "e", "order_id": "X1", "customer_id": 7, "event_ts": 1_790_000_000_000_000, "currency": "EUR", "lines": [LINE]}
+CHANGE = {**dict.fromkeys(f["name"] for f in CHANGE_STREAM["fields"]), "_id": "x", "operationType": "insert"}
+CHANGE |= {"documentKey": '{"_id": "x"}'}
+
+
 class Shop:
-    """Emits records; `customers`, `lines`, `clicks` hold the truth: what the newest rows must say."""
+    """Emits records; `customers`, `lines`, `clicks` and the like hold the truth: what the newest rows must say."""
 
     def __init__(self, seed: int = 1) -> None:
         self.random = random.Random(seed)
@@ -153,19 +160,27 @@ class Shop:
         self.versions: dict[int, int] = {}  # customer -> versions its history must have
         self.lines: dict[tuple[str, int], tuple[int, Decimal, str, str]] = {}  # quantity, amount, status, source
         self.clicks: dict[str, str] = {}
+        self.products: dict[int, Decimal] = {}
+        self.reviews: dict[str, int] = {}
+        self.bad: Counter[tuple[str, str]] = Counter()  # (topic, reason) of what must be a dead letter
         self.orders = 0
-        self.sent = 0
+        self.contested: list[tuple[dict[str, Any], int, int]] = []  # row, lsn, time
         self.ticks = 0
 
     def some(self, count: int) -> list[Sent]:
         made: list[Sent] = []
         while len(made) < count:
             made.extend(self._event())
-        self.sent += len(made)
         return made
 
     def _event(self) -> list[Sent]:
-        return self.random.choices((self._customer, self._web_order, self._oltp_order, self._click), (3, 4, 2, 3))[0]()
+        kinds = (self._customer, self._web_order, self._oltp_order, self._click, self._product, self._review, self.spoiled)
+        return self.random.choices(kinds, (6, 8, 4, 6, 2, 2, 1))[0]()
+
+    def each(self) -> list[Sent]:
+        """One event of every kind: a batch that holds them writes to every table."""
+        kinds = (self._contest, self._customer, self._web_order, self._oltp_order, self._click, self._product, self._review, self.spoiled)
+        return [sent for kind in kinds for sent in kind()]
 
     def _tick(self) -> tuple[int, int]:
         self.lsn += 16
@@ -228,6 +243,59 @@ class Shop:
         document |= {"device": "phone", "occurred_at": "2026-02-03T04:05:06.789Z"}
         self.clicks[id_] = kind
         return [change_event("web.shop.clickstream", id_, "update" if old else "insert", document, (1_790_000_000, self.ticks))]
+
+    def _contest(self) -> list[Sent]:
+        """A new customer, and another change in the place of the last one's: it wins, and what was stored has lost."""
+        key, (lsn, now) = {"customer_id": 1000 + len(self.contested)}, self._tick()
+        row = {**key, "email": None, "full_name": "n", "city": "Lima", "country": "NO", "tier": "gold", "marketing_consent": True}
+        row |= {"points": lsn, "last_login_at": None, "created_at": "2026-01-01T00:00:00Z"}
+        made = [envelope(CUSTOMER_ID, key, None, row, "c", lsn, now)]
+        if self.contested:
+            old, lsn, now = self.contested[-1]
+            winner = {**old, "city": "Rome"}
+            made.append(envelope(CUSTOMER_ID, {"customer_id": old["customer_id"]}, None, winner, "c", lsn, now))
+            self.customers[old["customer_id"]] = winner
+            self.bad["oltp.sales.customers", "seq_conflict"] += 1
+        self.contested.append((row, self.lsn, self.now))
+        self.customers[row["customer_id"]], self.versions[row["customer_id"]] = row, 1
+        return made
+
+    def _product(self) -> list[Sent]:
+        number, (lsn, now) = self.random.randint(1, 9), self._tick()
+        price = Decimal(self.random.randint(100, 999)) / 100
+        row = {"product_id": number, "sku": f"s{number}", "name": "n", "description": None, "category": "toys", "price": f"{price:.2f}"}
+        row |= {"cost": "0.75", "active": True, "created_at": "2026-01-01T00:00:00Z"}
+        op = "u" if number in self.products else "c"
+        self.products[number] = price
+        return [envelope(PRODUCT_ID, {"product_id": number}, None, row, op, lsn, now)]
+
+    def _review(self) -> list[Sent]:
+        self.ticks += 1
+        id_, at = f"r{self.random.randint(1, 30):03d}", (1_790_000_000, self.ticks)
+        if id_ in self.reviews and self.random.random() < 0.3:
+            del self.reviews[id_]
+            return [change_event("web.shop.reviews", id_, "delete", None, at)]
+        op = "replace" if id_ in self.reviews else "insert"
+        self.reviews[id_] = rating = self.random.randint(1, 5)
+        document = {"product_id": 5, "customer_id": 7, "rating": rating, "title": "t", "body": "b", "language": "en"}
+        return [change_event("web.shop.reviews", id_, op, {**document, "reviewed_at": "2026-02-03T04:05:06Z"}, at)]
+
+    def spoiled(self) -> list[Sent]:
+        """A record that cannot be used, with a topic and a fault of its own."""
+        made = {
+            ("oltp.sales.customers", "bad_magic"): b"\x01 no frame",
+            ("oltp.sales.products", "unknown_schema"): b"\0\0\0\x03\xe7 of nobody",
+            ("oltp.sales.orders", "undecodable"): framed(ORDER_ID, ORDER_EVENT),  # fits a schema, not this topic
+            ("shop.orders.events", "undecodable"): framed(ORDER_ID, ORDER_EVENT)[:-1],
+            ("shop.orders.events", "bad_order"): framed(ORDER_ID, {**ORDER_EVENT, "lines": []}),
+            ("web.shop.clickstream", "bad_magic"): b"",
+            ("web.shop.reviews", "undecodable"): framed(MONGO_ID, {**CHANGE, "fullDocument": '{"rating": "fi'}),
+            ("web.shop.reviews", "unknown_schema"): b"\0\0\0\x03\xe7 of nobody",
+        }
+        topic, reason = self.random.choice(sorted(made))
+        self.bad[topic, reason] += 1
+        key = framed(12, {"customer_id": 1}) if topic.startswith("oltp") else b"k"
+        return [(topic, key, made[topic, reason])]
 
 
 def utc(year: int, month: int, day: int, *rest: int) -> dt.datetime:

@@ -8,9 +8,11 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.topics import TOPICS
@@ -63,6 +65,7 @@ class Broker:
         self.folder = folder
         self.bootstrap = ""
         self.process: subprocess.Popen[bytes] | None = None
+        self.used = False
 
     def start(self) -> None:
         port, controller = free_port(), free_port()
@@ -83,34 +86,44 @@ class Broker:
             form = ["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(config)]
             subprocess.run([*flags, *form], check=True, stdout=log, stderr=log)
             self.process = subprocess.Popen([*flags, "kafka.Kafka", str(config)], stdout=log, stderr=log)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "broker.address.family": "v4", "log_level": 0})
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                made = admin.create_topics([NewTopic(t.name, t.partitions, 1, config=t.config()) for t in TOPICS], request_timeout=5)
-                for future in made.values():
-                    future.result()
-                return
-            except Exception:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise
-                time.sleep(0.3)
+        self._create_topics()
 
-    def recreate_topics(self) -> None:
-        """Empty topics for the next test."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "broker.address.family": "v4", "log_level": 0})
+    def empty_topics(self) -> None:
+        """Make all topics anew where a test used them. A topic that was deleted is gone a moment later."""
+        if not self.used:
+            self.used = True
+            return
+        admin = self._admin()
         for future in admin.delete_topics([t.name for t in TOPICS]).values():
             future.result()
         deadline = time.monotonic() + 30
-        for topic in TOPICS:
-            while True:
-                try:
-                    admin.create_topics([NewTopic(topic.name, topic.partitions, 1, config=topic.config())])[topic.name].result()
-                    break
-                except Exception:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.2)
+        while set(admin.list_topics(timeout=5).topics) & {t.name for t in TOPICS}:
+            assert time.monotonic() < deadline, "the topics do not go away"
+            time.sleep(0.1)
+        self._create_topics()
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.bootstrap, "broker.address.family": "v4", "log_level": 0})
+
+    def _create_topics(self) -> None:
+        """A request that came too early or whose answer came too late is repeated; it may have made some topics already."""
+        admin, deadline = self._admin(), time.monotonic() + 90
+        missing = list(TOPICS)
+        while missing:
+            made = admin.create_topics([NewTopic(t.name, t.partitions, 1, config=t.config()) for t in missing], request_timeout=5)
+            missing = [t for t in missing if not self._made(made[t.name], deadline)]
+
+    def _made(self, answer: Future[None], deadline: float) -> bool:
+        try:
+            answer.result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return True
+            if time.monotonic() > deadline or self.process is None or self.process.poll() is not None:
+                raise
+            time.sleep(0.3)
+            return False
+        return True
 
     def stop(self) -> None:
         if self.process is not None:

@@ -10,7 +10,7 @@ from lake_records import Shop
 
 from commerce360.lake import Lake
 from commerce360.settings import Kafka
-from schemas.tables import BATCHES, CLICKSTREAM, DIM_CUSTOMER, FCT_SALES, RECORDS
+from schemas.tables import BATCHES, CLICKSTREAM, DEAD_LETTERS, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES, RECORDS, REVIEWS
 from schemas.topics import TOPICS
 
 
@@ -53,6 +53,12 @@ def differences(lake: Lake, kafka: Kafka, shop: Shop) -> list[str]:
     found += _unequal("versions", dict(Counter(r["customer_id"] for r in history)), shop.versions)
     clicks = lake.newest(CLICKSTREAM).to_pylist()
     found += _unequal("clickstream", {r["event_id"]: r["event_type"] for r in clicks}, shop.clicks)
+    products = lake.newest(DIM_PRODUCT, where="is_current").to_pylist()
+    found += _unequal("dim_product", {r["product_id"]: r["price"] for r in products}, shop.products)
+    reviews = lake.newest(REVIEWS, where="NOT is_deleted").to_pylist()
+    found += _unequal("reviews", {r["review_id"]: r["rating"] for r in reviews}, shop.reviews)
+    letters = lake.query(DEAD_LETTERS, "SELECT topic, reason FROM dead_letters").to_pylist()
+    found += _unequal("dead_letters", dict(Counter((r["topic"], r["reason"]) for r in letters)), dict(shop.bad))
     rows = lake.query(BATCHES, "SELECT batch_id, records FROM batches ORDER BY batch_id").to_pylist()
     if [r["batch_id"] for r in rows] != list(range(len(rows))):
         found.append(f"batches: {[r['batch_id'] for r in rows]}")
@@ -64,7 +70,7 @@ def differences(lake: Lake, kafka: Kafka, shop: Shop) -> list[str]:
 def doubled(lake: Lake) -> list[str]:
     """Log rows that were appended twice: same table, same content, whatever the batch."""
     found = []
-    for table in (CLICKSTREAM, DIM_CUSTOMER, FCT_SALES):
+    for table in (DEAD_LETTERS, CLICKSTREAM, REVIEWS, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES):
         rows = lake.query(table, f"SELECT * FROM {table.entity}").to_pylist()
         seen = Counter(tuple(repr(v) for k, v in r.items() if k != "batch_id") for r in rows)
         found += [f"{table.name}: {row[:4]} {count} times" for row, count in seen.items() if count > 1]

@@ -23,7 +23,7 @@ def envelope(op, image, lsn):
     return {"op": op, "before": image if op == "d" else None, "after": None if op == "d" else image, "source": source}
 
 
-def header(lsn, status="paid", op="u", order_id="o1"):
+def header(lsn, status="paid", op="u", order_id="o1", **values):
     image = {
         "order_id": order_id,
         "customer_id": 7,
@@ -31,11 +31,12 @@ def header(lsn, status="paid", op="u", order_id="o1"):
         "currency": "EUR",
         "campaign_id": None,
         "ordered_at": "2026-03-01T09:00:00Z",
+        **values,
     }
     return SALES.read(record(ORDERS, lsn), None, envelope(op, image, lsn))
 
 
-def item(lsn, line_no=1, quantity=2, op="c", order_id="o1"):
+def item(lsn, line_no=1, quantity=2, op="c", order_id="o1", **values):
     image = {
         "order_id": order_id,
         "line_no": line_no,
@@ -44,8 +45,16 @@ def item(lsn, line_no=1, quantity=2, op="c", order_id="o1"):
         "unit_price": "10.50",
         "discount": "1.00",
         "unit_cost": "4.00",
+        **values,
     }
     return SALES.read(record(ORDER_ITEMS, lsn), None, envelope(op, image, lsn))
+
+
+def read(lsn, ts):
+    """A line as an incremental snapshot reads it, at a time of its own; `prev` is all that says where it stands."""
+    image = {"order_id": "o1", "line_no": 3, "product_id": 5, "quantity": 1, "unit_price": "1.00", "discount": "0.00", "unit_cost": None}
+    source = {"sequence": f'["{lsn}","{lsn}"]', "lsn": None, "ts_us": T0 + ts, "snapshot": "incremental"}
+    return SALES.read(record(ORDER_ITEMS, lsn), None, {"op": "r", "before": None, "after": image, "source": source})
 
 
 def web(event_ts=T0, lines=((1, 3),), event_id="e1", order_id="o1"):
@@ -93,6 +102,8 @@ def test_lines_wait_for_their_header_and_a_deleted_order_goes():
 
 STEPS = [
     web(),
+    read(15, ts=1),
+    read(15, ts=2),
     web(T0 + 5, ((1, 1), (2, 2)), "e2"),
     header(10, "placed", "c"),
     header(20),
@@ -130,3 +141,72 @@ def test_an_order_that_cannot_be_is_rejected(lines):
     with pytest.raises(RejectedError) as caught:
         web(lines=lines)
     assert caught.value.reason == "bad_order"
+
+
+def test_a_web_order_that_comes_late_changes_only_who_announced_it():
+    early, late = rows_of(header(10), item(11)), rows_of(header(10), item(11), web())
+    differing = {k for k in early[1] if early[1][k] != late[1][k]}
+    assert (early[1]["source"], late[1]["source"]) == ("oltp", "web")
+    assert differing == {"source", "_line"}
+
+
+def test_a_correction_of_a_web_order_counts_by_its_own_time():
+    newer, older = web(T0 + 5, ((1, 8),), "e2"), web(T0, ((1, 3),), "e1")
+    assert rows_of(newer, older)[1]["quantity"] == rows_of(older, newer)[1]["quantity"] == 8
+
+
+def test_an_incomplete_order_is_held_in_its_header_row():
+    rows = rows_of(header(10))
+    assert list(rows) == [0]
+    assert (rows[0]["is_complete"], rows[0]["status"]) == (False, "paid")
+    assert "is_complete" in SALES.table.visible
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"quantity": 0},
+        {"quantity": None},
+        {"quantity": "2"},
+        {"quantity": 2**31},
+        {"product_id": "five"},
+        {"unit_price": None},
+        {"unit_price": "1.005"},
+        {"discount": "some"},
+        {"unit_cost": "NaN"},
+        {"unit_price": "9999999999.99", "quantity": 2**30},
+        {"line_no": 2**31},
+        {"order_id": 17},
+    ],
+)
+def test_a_line_that_its_columns_cannot_hold_is_rejected_before_it_is_stored(values):
+    with pytest.raises(RejectedError) as caught:
+        item(11, **values)
+    assert caught.value.reason == "bad_order"
+
+
+@pytest.mark.parametrize("values", [{"customer_id": "c7"}, {"ordered_at": "2026-03-01T09:00:00"}, {"ordered_at": "soon"}, {"status": 1}])
+def test_a_header_that_its_columns_cannot_hold_is_rejected_before_it_is_stored(values):
+    with pytest.raises(RejectedError) as caught:
+        header(10, **values)
+    assert caught.value.reason == "bad_order"
+
+
+@pytest.mark.parametrize("ts", [None, -1, 253_402_214_400_000_000, "now"])
+def test_a_change_without_a_usable_time_is_rejected(ts):
+    change = envelope("c", {"order_id": "o1", "customer_id": 7, "status": "paid", "currency": "EUR"}, 10)
+    change["source"]["ts_us"] = ts
+    with pytest.raises(RejectedError) as caught:
+        SALES.read(record(ORDERS), None, {**change, "after": {**change["after"], "campaign_id": None, "ordered_at": None}})
+    assert caught.value.reason == "bad_ts"
+
+
+@pytest.mark.parametrize(("op", "reason"), [("t", "truncate_refused"), ("c", "missing_after")])
+def test_what_has_no_row_is_rejected_by_name(op, reason):
+    with pytest.raises(RejectedError) as caught:
+        SALES.read(record(ORDERS), None, envelope(op, None, 10))
+    assert caught.value.reason == reason
+
+
+def test_a_tombstone_says_nothing():
+    assert SALES.read(record(ORDERS), {"order_id": "o1"}, None) == []

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import CommitProperties, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from commerce360.lake import Commit, Lake
+from commerce360.settings import Lake as LakeSettings
+from schemas.tables import BATCHES, CLICKSTREAM, DIM_DATE, FCT_SALES, RECORDS, TABLES, Table
+from schemas.types import arrow_schema
+
+AT = dt.datetime(2026, 3, 1, 9, 0, 0, 123_456, dt.UTC)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    found = Lake(LakeSettings(root=f"{tmp_path}/lake"))
+    for table in (CLICKSTREAM, FCT_SALES, RECORDS, BATCHES):
+        found.create(table)
+    return found
+
+
+def row(table: Table, **values: Any) -> dict[str, Any]:
+    flags = {c.name: False for c in table.columns if c.type == "boolean" and not c.nullable}
+    return {**dict.fromkeys(c.name for c in table.columns), **flags, **values}
+
+
+def click(key: str, seq: int, offset: int = 0, batch_id: int = 0, **values: Any) -> dict[str, Any]:
+    return row(CLICKSTREAM, event_id=key, seq=seq, source_offset=offset, batch_id=batch_id, **values)
+
+
+def line(order_id: str, batch_id: int, quantity: int) -> dict[str, Any]:
+    return row(FCT_SALES, order_id=order_id, line_no=1, quantity=quantity, batch_id=batch_id)
+
+
+def newest(lake: Lake, **bounds: Any) -> dict[str, int]:
+    return {r["order_id"]: r["quantity"] for r in lake.newest(FCT_SALES, **bounds).to_pylist()}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_every_table_of_the_contract_can_be_made_and_is_empty(tmp_path: Path, table: Table):
+    lake = Lake(LakeSettings(root=f"{tmp_path}/lake"))
+    assert not lake.exists(table)
+    with pytest.raises(TableNotFoundError):
+        lake.delta(table)
+    lake.create(table)
+    assert lake.exists(table)
+    assert lake.query(table, f"SELECT * FROM {table.entity}").to_pylist() == []
+    assert list(lake.newest(table).schema.names) == [c.name for c in table.columns]
+
+
+def test_making_a_table_again_keeps_its_rows(lake: Lake):
+    lake.append(FCT_SALES, [line("a", 0, 1)], "q", 0)
+    lake.create(FCT_SALES)
+    assert newest(lake) == {"a": 1}
+
+
+def test_values_come_back_as_they_were_written(lake: Lake):
+    written = row(FCT_SALES, order_id="å", line_no=2, unit_price=Decimal("19.90"), quantity=3, ordered_at=AT, batch_id=1)
+    lake.append(FCT_SALES, [written], "q", 1)
+    assert lake.newest(FCT_SALES).to_pylist() == [written]
+
+
+def test_a_row_without_a_key_is_refused(lake: Lake):
+    with pytest.raises(Exception, match="order_id"):
+        lake.append(FCT_SALES, [row(FCT_SALES, line_no=1, batch_id=1)], "q", 1)
+    assert lake.delta(FCT_SALES).version() == 0
+
+
+def test_an_append_is_one_version_that_names_its_query_and_batch(lake: Lake):
+    assert lake.append(FCT_SALES, [line("a", 7, 1), line("b", 7, 1)], "query-1", 7) == 1
+    assert lake.append(FCT_SALES, lake.arrow(FCT_SALES, [line("c", 8, 1)]), "query-1", 8) == 2
+    assert [(c.version, c.query_id, c.batch_id) for c in lake.last_commits(FCT_SALES)] == [
+        (2, "query-1", 8),
+        (1, "query-1", 7),
+        (0, "", -1),
+    ]
+
+
+def test_a_stamp_of_spark_is_read_as_well_and_a_foreign_one_is_nobodys(lake: Lake):
+    """Spark's writer puts it into `userMetadata`."""
+    data = lake.arrow(FCT_SALES, [line("a", 0, 1)])
+    stamps = ['{"query": "q", "batch": 5}', "not JSON", "[1]", "{}"]
+    for stamp in stamps:
+        write_deltalake(
+            lake.delta(FCT_SALES), data, mode="append", commit_properties=CommitProperties(custom_metadata={"userMetadata": stamp})
+        )
+    found = [(c.query_id, c.batch_id) for c in lake.commits(FCT_SALES, after=0)]
+    assert found == [("q", 5), ("", -1), ("", -1), ("", -1)]
+
+
+def test_commits_are_read_in_order_with_the_files_that_they_added(lake: Lake):
+    for batch_id in range(4):
+        lake.append(FCT_SALES, [line(f"o{batch_id}", batch_id, batch_id)], "q", batch_id)
+    commits = list(lake.commits(FCT_SALES, after=1))
+    assert [c.version for c in commits] == [2, 3, 4]
+    assert [[r["order_id"] for r in lake.read_files(FCT_SALES, c.added).to_pylist()] for c in commits] == [["o1"], ["o2"], ["o3"]]
+    assert [c.version for c in lake.commits(FCT_SALES, after=-1, upto=2)] == [0, 1, 2]
+    assert list(lake.commits(FCT_SALES, after=4)) == []
+
+
+def test_compaction_adds_no_rows_to_the_feed(lake: Lake):
+    for batch_id in range(3):
+        lake.append(FCT_SALES, [line(f"o{batch_id}", batch_id, 1)], "q", batch_id)
+    lake.delta(FCT_SALES).optimize.compact()
+    assert [(c.version, len(c.added)) for c in lake.commits(FCT_SALES, after=0)] == [(1, 1), (2, 1), (3, 1), (4, 0)]
+
+
+def test_the_last_commits_are_those_that_the_log_still_has(lake: Lake):
+    """Delta drops old entries of the log behind a checkpoint; a table that is rarely written keeps fewer than are asked for."""
+    for batch_id in range(3):
+        lake.append(FCT_SALES, [line("a", batch_id, 1)], "q", batch_id)
+    lake.delta(FCT_SALES).create_checkpoint()
+    for version in (0, 1, 2):
+        Path(lake.uri(FCT_SALES), "_delta_log", f"{version:020d}.json").unlink()
+    assert [(c.version, c.batch_id) for c in Lake(lake.settings).last_commits(FCT_SALES)] == [(3, 2)]
+
+
+def test_the_newest_row_of_a_key_counts(lake: Lake):
+    lake.append(FCT_SALES, [line("a", 0, 1), line("b", 0, 1)], "q", 0)
+    lake.append(FCT_SALES, [line("a", 1, 2)], "q", 1)
+    lake.append(FCT_SALES, [line("a", 2, 3), line("c", 2, 9)], "q", 2)
+    assert newest(lake) == {"a": 3, "b": 1, "c": 9}
+    assert newest(lake, max_batch=1) == {"a": 2, "b": 1}
+    assert newest(lake, max_batch=-1) == {}
+
+
+def test_a_filter_looks_at_the_newest_rows_only(lake: Lake):
+    """Else a row that was overwritten long ago would come back."""
+    lake.append(FCT_SALES, [line("a", 0, 1), line("b", 0, 5)], "q", 0)
+    lake.append(FCT_SALES, [line("a", 1, 7)], "q", 1)
+    assert newest(lake, where="quantity = 1") == {}
+    assert newest(lake, where="quantity > 4") == {"a": 7, "b": 5}
+    assert newest(lake, max_batch=0, where="quantity = 1") == {"a": 1}
+
+
+def test_a_late_document_is_not_the_newest(lake: Lake):
+    lake.append(CLICKSTREAM, [click("k", 50, 9, page="/new")], "q", 0)
+    lake.append(
+        CLICKSTREAM, [click("k", 40, 99, batch_id=1, page="/old"), click("m", 1, 1, 1, page="/a"), click("m", 1, 2, 1, page="/b")], "q", 1
+    )
+    assert {r["event_id"]: r["page"] for r in lake.newest(CLICKSTREAM).to_pylist()} == {"k": "/new", "m": "/b"}
+
+
+def test_another_handle_sees_what_was_appended(lake: Lake):
+    reader = Lake(lake.settings)
+    assert newest(reader) == {}
+    lake.append(FCT_SALES, [line("a", 0, 1)], "q", 0)
+    assert newest(reader) == {"a": 1}
+
+
+def test_complete_batches_are_listed_oldest_first(lake: Lake):
+    assert lake.last_batch() is None
+    for batch_id in (0, 1, 2):
+        lake.append(BATCHES, [row(BATCHES, batch_id=batch_id, records=batch_id * 10)], "q", batch_id)
+    assert [b["batch_id"] for b in lake.batches(after=0)] == [1, 2]
+    assert (lake.last_batch() or {})["records"] == 20
+
+
+def added(lake: Lake, table: Table) -> Commit:
+    return lake.last_commits(table, 1)[0]
+
+
+def test_rows_of_files_are_read_in_a_fixed_order_with_the_columns_that_are_wanted(lake: Lake):
+    files: list[str] = []
+    for batch_id in range(3):
+        lake.append(FCT_SALES, [line(f"{batch_id}-{n}", batch_id, n) for n in range(3)], "q", batch_id)
+        files += added(lake, FCT_SALES).added
+    forth, back = (lake.read_files(FCT_SALES, names, ("quantity", "order_id")) for names in (files, files[::-1]))
+    assert forth.column_names == ["quantity", "order_id"]
+    assert forth.to_pylist() == back.to_pylist()
+    assert sorted(r["order_id"] for r in forth.to_pylist()) == [f"{b}-{n}" for b in range(3) for n in range(3)]
+    assert lake.read_files(FCT_SALES, files).schema == arrow_schema(FCT_SALES)
+
+
+def test_no_files_are_no_rows(lake: Lake):
+    assert lake.read_files(FCT_SALES, []).schema == arrow_schema(FCT_SALES)
+
+
+def test_files_of_a_partitioned_table_are_refused(lake: Lake):
+    lake.append(RECORDS, [row(RECORDS, topic="t", partition=0, offset=1, batch_id=0)], "q", 0)
+    with pytest.raises(ValueError, match="partitioned"):
+        lake.read_files(RECORDS, added(lake, RECORDS).added)
+
+
+def test_the_calendar_of_dates_keeps_its_types(lake: Lake):
+    lake.create(DIM_DATE)
+    lake.append(DIM_DATE, [row(DIM_DATE, date_key=20260301, date=dt.date(2026, 3, 1), is_weekend=True, batch_id=0)], "q", 0)
+    [found] = lake.newest(DIM_DATE, where="is_weekend").to_pylist()
+    assert (found["date_key"], found["date"]) == (20260301, dt.date(2026, 3, 1))

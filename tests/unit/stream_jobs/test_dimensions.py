@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commerce360.errors import ConfigError
+from schemas import tables, topics
+from stream_jobs.dimensions import CUSTOMERS, PRODUCTS, Dimension, moment, money
+from stream_jobs.entity import Contribution, Record, RejectedError, Row
+from stream_jobs.keyed import KeyedLog
+from stream_jobs.scd2.roles import Roles
+
+T0 = 1_770_000_000_000_000
+
+
+def customer(
+    lsn: int, op: str = "u", ts: int | None = None, offset: int | None = None, key: Any = 7, link: Any = (), **values: Any
+) -> list[Contribution]:
+    """What a record of Debezium contributes; `ts` in microseconds after T0."""
+    image = {"customer_id": key, "email": "a@example.org", "city": "Oslo", "points": lsn, "created_at": "2026-01-01T00:00:00Z", **values}
+    source = {"sequence": f'["{lsn - 8}","{lsn}"]', "lsn": lsn, "ts_us": T0 + (lsn if ts is None else ts), "snapshot": "false"}
+    envelope = {"op": op, "before": None, "after": None if op == "d" else image, "source": source}
+    record = Record(topics.CUSTOMERS.name, 0, lsn if offset is None else offset, T0, b"k", b"v", link)
+    return CUSTOMERS.read(record, {"customer_id": key}, envelope)
+
+
+def folded(*contributions: list[Contribution], stored: list[Row] = ()) -> list[Row]:  # type: ignore[assignment]
+    rows, _ = CUSTOMERS.fold((7,), stored, [c for found in contributions for c in found])
+    return rows
+
+
+def versions(rows: list[Row]) -> list[tuple[Any, ...]]:
+    return [
+        (r["city"], micros(r["valid_from"]), micros(r["valid_to"]), r["is_current"], r["closed_by"])
+        for r in sorted(rows, key=lambda r: r["seq_pos"])
+        if r["is_visible"]
+    ]
+
+
+def micros(at: dt.datetime | None) -> int | None:
+    return None if at is None else round((at - dt.datetime.fromtimestamp(T0 / 1e6, dt.UTC)) / dt.timedelta(microseconds=1))
+
+
+def test_a_change_of_a_tracked_column_begins_a_version_and_ends_the_one_before():
+    assert versions(folded(customer(10, "c"), customer(20, city="Rome"))) == [
+        ("Oslo", 10, 20, False, "change"),
+        ("Rome", 20, None, True, None),
+    ]
+
+
+def test_a_late_change_splits_the_version_it_falls_into():
+    rows = folded(customer(10, "c"), customer(30, city="Lima"))
+    assert versions(folded(customer(20, city="Rome"), stored=rows)) == [
+        ("Oslo", 10, 20, False, "change"),
+        ("Rome", 20, 30, False, "change"),
+        ("Lima", 30, None, True, None),
+    ]
+
+
+def test_points_move_within_a_version():
+    [row] = [r for r in folded(customer(10, "c"), customer(20, points=99)) if r["is_visible"]]
+    assert (row["points"], micros(row["valid_from"])) == (99, 10)
+
+
+def test_a_delete_closes_and_a_return_begins_anew():
+    rows = folded(customer(10, "c"), customer(20, "d"), customer(30, "c"))
+    assert versions(rows) == [("Oslo", 10, 20, False, "delete"), ("Oslo", 30, None, True, None)]
+
+
+def test_a_moved_key_says_where_to_and_where_from():
+    away = folded(customer(10, "c"), customer(20, "d", link=(("__debezium.newkey", b"Struct{customer_id=8}"),)))
+    assert [(r["closed_by"], r["moved_to"]) for r in away if r["is_visible"]] == [("move", "[8]")]
+    [back] = folded(customer(20, "c", link=(("__debezium.oldkey", b'{"customer_id": 3}'),)))
+    assert (back["moved_from"], back["moved_to"]) == ("[3]", None)
+
+
+def test_a_value_that_was_never_sent_is_unresolved_and_not_invented():
+    first = folded(customer(10, "c", city="__debezium_unavailable_value"))
+    assert [(r["city"], r["unresolved"]) for r in first] == [(None, '["city"]')]
+    then = folded(customer(20, city="Rome"), customer(30, city="__debezium_unavailable_value"), stored=first)
+    assert [v[0] for v in versions(then)] == [None, "Rome"]
+
+
+STEPS = [
+    customer(10, "c"),
+    customer(20),
+    customer(30, city="Rome"),
+    customer(40, "d"),
+    customer(50, "c", city="Lima"),
+    customer(60, city="Rome", ts=45),  # the source's clock stepped back
+    customer(70, city="Rome", points=1, link=(("__debezium.oldkey", b'{"customer_id": 2}'),)),
+    customer(70, city="Oslo", offset=71),  # another change that claims the same place
+    customer(80, "d", link=(("__debezium.newkey", b'{"customer_id": 9}'),)),
+]
+
+
+def content(rows: Any) -> list[Row]:
+    return sorted(({k: v for k, v in r.items() if k not in ("kafka_ts", "origin")} for r in rows), key=lambda r: r["seq_pos"])
+
+
+@given(st.permutations(range(len(STEPS))), st.lists(st.integers(0, len(STEPS) - 1), max_size=6), st.lists(st.integers(1, 14), max_size=5))
+def test_order_repetition_cuts_and_a_rebuild_from_stored_rows_do_not_matter(order: list[int], repeated: list[int], cuts: list[int]):
+    table: dict[tuple[int, int], Row] = {}
+    log = KeyedLog(CUSTOMERS, lambda keys: {k: list(table.values()) for k in keys})
+    sequence = [*order, *repeated]
+    edges = [0, *sorted(min(c, len(sequence)) for c in cuts), len(sequence)]
+    for low, high in pairwise(edges):
+        outcome = log.apply([c for n in sequence[low:high] for c in STEPS[n]])
+        table.update({(r["seq_pos"], r["seq_ord"]): r for r in outcome.rows})
+        log.discard()  # the next batch starts from what was written, as after a crash
+    assert content(table.values()) == content(folded(*STEPS))
+
+
+def test_two_changes_of_one_place_are_a_conflict_named_once_by_the_loser():
+    """The greater content wins, whichever comes first; the bytes of a loser that was stored before are in bronze only."""
+    oslo, rome = customer(10, city="Oslo", offset=1), customer(10, city="Rome", offset=2)
+    rows, rejections = CUSTOMERS.fold((7,), [], [*oslo, *rome, *oslo])
+    assert [v[0] for v in versions(rows)] == ["Rome"]
+    assert [(r.record.offset, r.reason, r.detail) for r in rejections] == [(1, "seq_conflict", "[10,10]")]
+    stored, _ = CUSTOMERS.fold((7,), [], oslo)
+    rows, rejections = CUSTOMERS.fold((7,), stored, rome)
+    assert [v[0] for v in versions(rows)] == ["Rome"]
+    assert [(r.record.origin, r.reason) for r in rejections] == [("oltp.sales.customers/0/1", "seq_conflict")]
+    assert CUSTOMERS.fold((7,), rows, rome)[1] == []
+
+
+def test_a_repetition_at_another_offset_keeps_where_the_row_came_from():
+    [first] = folded(customer(10, "c", offset=4))
+    [again] = folded(customer(10, "c", offset=9), stored=[first])
+    assert again == first
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"points": "many"},
+        {"points": True},
+        {"points": 2**63},
+        {"email": 5},
+        {"marketing_consent": 1},
+        {"last_login_at": "yesterday"},
+        {"last_login_at": "2026-01-01T00:00:00"},  # of which zone?
+        {"last_login_at": 17},
+        {"key": "seven"},
+    ],
+)
+def test_a_value_that_its_column_cannot_hold_is_rejected_before_it_is_stored(values: dict[str, Any]):
+    with pytest.raises(RejectedError) as caught:
+        customer(10, **values)
+    assert caught.value.reason == "bad_value"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"op": "x"}, "unknown_op"),
+        ({"op": "t"}, "truncate_refused"),
+        ({"key": None}, "null_key"),
+        ({"ts": -T0 - 1}, "bad_ts"),
+        ({"customer_id": 8}, "key_mismatch"),
+    ],
+)
+def test_what_the_rules_refuse_is_rejected_by_name(change: dict[str, Any], reason: str):
+    with pytest.raises(RejectedError) as caught:
+        customer(10, **{"op": "c", **change})
+    assert caught.value.reason == reason
+
+
+def test_a_new_column_is_kept_for_the_fold_and_needs_no_place_in_the_table():
+    [row] = folded(customer(10, "c", nickname="ada"))
+    assert '"nickname":"ada"' in row["_after"]
+    assert set(row) == {c.name for c in tables.DIM_CUSTOMER.columns} - {"batch_id"}
+
+
+def test_a_tombstone_says_nothing():
+    assert CUSTOMERS.read(Record(topics.CUSTOMERS.name, 0, 1, T0, b"k", None), {"customer_id": 7}, None) == []
+
+
+def test_prices_are_exact():
+    image = {"product_id": 1, "price": "19.90", "cost": None, "category": "toys", "active": True}
+    envelope = {"op": "c", "after": image, "source": {"sequence": None, "lsn": 5, "ts_us": T0}}
+    record = Record(topics.PRODUCTS.name, 0, 1, T0, b"k", b"v")
+    rows, _ = PRODUCTS.fold((1,), [], PRODUCTS.read(record, {"product_id": 1}, envelope))
+    assert [(r["price"], r["cost"]) for r in rows] == [(Decimal("19.90"), None)]
+
+
+@pytest.mark.parametrize("text", ["1.005", "NaN", "Infinity", "1e11", "10000000000", None, "twelve"])
+def test_what_is_no_amount_is_refused(text: Any):
+    with pytest.raises((ValueError, ArithmeticError)):
+        money(text)
+
+
+def test_a_time_of_any_zone_is_the_same_instant():
+    assert moment("2026-03-01T10:00:00+01:00") == moment("2026-03-01T09:00:00Z")
+
+
+def test_a_streamed_dimension_cannot_close_all_keys_at_a_truncate():
+    with pytest.raises(ConfigError, match="truncate=close"):
+        Dimension(tables.DIM_CUSTOMER, topics.CUSTOMERS, Roles(key=("customer_id",), truncate="close"))
