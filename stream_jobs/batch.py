@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 # Tables that a replay would fill twice; folds need no stamp, they find no difference.
 STAMPED = (RECORDS, DEAD_LETTERS, *(d.table for d in DOCUMENTS), BATCHES)
-MAX_LOOKUPS = 50  # garbage can name any schema id: how many a batch may ask the registry for
 
 
 @dataclass
@@ -145,7 +144,7 @@ class Batch:
         """Schema ids come from the records; what the registry does not know after one look is a dead letter."""
         with self._timed(f"read {part.table.entity}"):
             found = part.take(raw, self.known, batch_id)
-            news = {i: s for i in sorted(found.unknown_ids)[:MAX_LOOKUPS] if (s := self.schema_of(i)) is not None}
+            news = {i: s for i in sorted(found.unknown_ids) if (s := self.schema_of(i)) is not None}
             if news:
                 known = self.known = {**self.known, **news}  # what the other thread just learned may be lost: it costs one more look
                 found = part.take(raw, known, batch_id)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +26,7 @@ from stream_jobs.entity import Record, RejectedError
 HEADER_BYTES = 5
 PLACEHOLDER = "__debezium_unavailable_value"
 Schemas = Callable[[int], Mapping[str, Any] | None]
+MAX_MISSES, MISSES_S = 50, 10.0  # garbage can name any schema id: how many unknown ones are asked for in how many seconds
 STRUCT = re.compile(r"^Struct\{(.*)\}$")
 
 
@@ -31,22 +34,28 @@ class RegistrySchemas:
     """Writer schemas by id from a Confluent-compatible registry; None for an id that it does not know.
 
     Known ids are kept for good (an id never changes its schema). Raises UnavailableError when the registry does not answer.
-    Ids beyond a signed integer cannot be; what a registry answers to one of them is not defined, so none is asked for.
+    Ids beyond a signed integer cannot be; what a registry answers to one of them is not defined, so none is asked for. In a flood of
+    unknown ids the registry is no longer asked: a batch of garbage must not take minutes.
     """
 
     def __init__(self, registry: Registry) -> None:
         self.url = registry.url.rstrip("/")
         self.known: dict[int, Mapping[str, Any]] = {}
+        self._missed: deque[float] = deque(maxlen=MAX_MISSES)
 
     def __call__(self, schema_id: int) -> Mapping[str, Any] | None:
-        if schema_id >= 2**31:
-            return None
         if schema_id not in self.known:
+            if schema_id >= 2**31 or self._is_flooded():
+                return None
             text = self._fetch(schema_id)
             if text is None:
+                self._missed.append(time.monotonic())
                 return None
             self.known[schema_id] = _schema(text)
         return self.known[schema_id]
+
+    def _is_flooded(self) -> bool:
+        return len(self._missed) == MAX_MISSES and time.monotonic() - self._missed[0] < MISSES_S
 
     @stamina.retry(on=UnavailableError, attempts=20, wait_initial=0.2, wait_max=3.0, timeout=60.0)
     def _fetch(self, schema_id: int) -> str | None:

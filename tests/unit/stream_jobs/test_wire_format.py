@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from commerce360.errors import UnavailableError
 from commerce360.settings import Registry
 from stream_jobs.entity import Record, RejectedError
-from stream_jobs.wire import Decoder, RegistrySchemas, raw_change, sequence
+from stream_jobs.wire import MAX_MISSES, Decoder, RegistrySchemas, raw_change, sequence
 
 ROW = {"type": "record", "name": "Row", "fields": [{"name": "id", "type": "long"}, {"name": "city", "type": ["null", "string"]}]}
 KEY = {"type": "record", "name": "Key", "fields": [{"name": "id", "type": "long"}]}
@@ -177,6 +177,13 @@ def schemas(server: ThreadingHTTPServer) -> RegistrySchemas:
 def test_a_known_schema_is_asked_for_once_and_an_unknown_one_again(schemas: RegistrySchemas, server: Any):
     assert (schemas(1), schemas(1), schemas(9), schemas(9), schemas(2**31)) == (ROW, ROW, None, None, None)
     assert server.asked == ["/schemas/ids/1", "/schemas/ids/9", "/schemas/ids/9"]
+
+
+def test_a_flood_of_unknown_ids_does_not_reach_the_registry_and_known_ones_are_still_read(schemas: RegistrySchemas, server: Any):
+    assert schemas(1) == ROW
+    assert {schemas(number) for number in range(100, 400)} == {None}
+    assert len(server.asked) == 1 + MAX_MISSES
+    assert schemas(1) == ROW
 
 
 @pytest.mark.parametrize("schema_id", [2, 3, 5])

@@ -1,0 +1,186 @@
+"""The short demo as a user runs it: everything starts, a service is killed, all stages end equal, and a planted difference is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from commerce360.lake import Lake
+from commerce360.local import SERVICES
+from commerce360.local.process import Identity, tree
+from commerce360.local.stack import settings_of_running
+from commerce360.local.state import SECRETS, State
+from commerce360.settings import Settings
+from schemas.tables import DIM_PRODUCT
+from warehouse.client import Client
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+REPORT_KEYS = {"equal", "lost", "doubled", "rejected", "tables", "freshness_s", "memory_mb", "seconds", "versions"}
+TABLES = {
+    "customers",
+    "products",
+    "orders",
+    "order_items",
+    "order_events",
+    "dim_customer",
+    "dim_product",
+    "fct_sales",
+    "clickstream",
+    "reviews",
+}
+
+
+def c360(*args: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "commerce360.cli.main", *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=300, **more)
+
+
+class Demo:
+    """`c360 demo --keep` in its own process."""
+
+    def __init__(self, root: Path) -> None:
+        self.state, self.file, self.output = root / "state", root / "report.json", root / "output.txt"
+        options = ["--seconds", "20", "--rate", "40", "--chaos", "loader", "--keep", "--json", str(self.file), "--state", str(self.state)]
+        with self.output.open("wb") as out:
+            command = [sys.executable, "-m", "commerce360.cli.main", "demo", *options]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+    def wait(self) -> dict[str, Any]:
+        deadline = time.monotonic() + 420
+        while not self.file.exists():
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.5)
+        found: dict[str, Any] = json.loads(self.file.read_text())
+        return found
+
+    @property
+    def settings(self) -> Settings:
+        return settings_of_running(self.state)
+
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        found = {name: Identity.load(self.state / "run" / f"{name}.pid") for name in SERVICES}
+        return {name: [p for p in tree(i) if p.status() != psutil.STATUS_ZOMBIE] for name, i in found.items() if i}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    root = tmp_path_factory.mktemp("demo")
+    root.chmod(0o755)  # PostgreSQL runs as another account when we are root
+    root.parent.chmod(0o755)
+    demo = Demo(root)
+    try:
+        yield demo
+    finally:
+        demo.process.send_signal(signal.SIGINT)
+        demo.process.wait(120)
+
+
+@pytest.fixture(scope="module")
+def report(demo: Demo) -> dict[str, Any]:
+    return demo.wait()
+
+
+def test_every_stage_holds_the_same_after_a_kill(demo: Demo, report: dict[str, Any]) -> None:
+    assert report["equal"], demo.output.read_text()
+    assert (report["lost"], report["doubled"], report["changed"]) == (0, 0, 0)
+    assert report.keys() >= REPORT_KEYS
+    assert report["tables"].keys() >= TABLES
+    assert report["chaos"]["service"] == "loader"
+    assert report["traffic"]["orders_acked"] > 100
+    for name in ("dim_customer", "fct_sales"):
+        stages = report["tables"][name]["stages"]
+        assert {"topic", "bronze", "gold", "warehouse"} <= stages.keys()
+        assert len({(s["count"], s["hash"]) for s in stages.values()}) == 1
+
+
+def test_the_report_says_how_late_and_how_large(report: dict[str, Any]) -> None:
+    for hop in ("kafka", "gold", "warehouse"):
+        late = report["freshness_s"][hop]
+        assert 0 <= late["p50"] <= late["p90"] <= late["p99"] <= late["max"]
+    assert set(report["memory_mb"]) == set(SERVICES)
+    assert {"set_up", "start", "first_gold_row", "drain", "total"} <= report["seconds"].keys()
+    assert {"kafka", "debezium", "pyspark", "java"} <= report["versions"].keys()
+
+
+def test_the_page_is_there(demo: Demo, report: dict[str, Any]) -> None:
+    url = f"http://127.0.0.1:{demo.settings.page.port}"
+    assert f"live page: {url}/" in demo.output.read_text()
+    assert "<title>" in requests.get(f"{url}/", timeout=10).text
+    view = requests.get(f"{url}/api/view", timeout=10).json()
+    assert [s["id"] for s in view["stages"]] == ["sources", "kafka", "lake", "warehouse"]
+    assert view["orders"]
+
+
+def test_only_loopback_is_bound_and_no_secret_is_an_argument(demo: Demo, report: dict[str, Any]) -> None:
+    running = demo.processes()
+    assert set(running) == set(SERVICES) - {"shop"}  # its traffic has ended
+    processes = [p for found in running.values() for p in found]
+    listening = {c.laddr.ip for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+    assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
+    state = State.open(demo.state, running=True)
+    secrets = [state.secret(name) for name in SECRETS]
+    said = " ".join(" ".join(p.cmdline()) for p in processes) + demo.output.read_text()
+    said += "".join(p.read_text(errors="replace") for p in (demo.state / "logs").iterdir())
+    assert not [name for name, secret in zip(SECRETS, secrets, strict=True) if secret in said]
+
+
+def test_status_tells_what_runs(demo: Demo, report: dict[str, Any]) -> None:
+    done = c360("status", "--state", str(demo.state), "--json")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert found["phase"] == "running"
+    assert found["services"]["loader"]["restarts"] == 1
+
+
+def test_a_value_changed_in_the_warehouse_is_named(demo: Demo, report: dict[str, Any]) -> None:
+    with Client(demo.settings.warehouse) as client:
+        row = client.query("SELECT * FROM CORE.DIM_CUSTOMER WHERE IS_CURRENT AND NOT IS_INFERRED AND CITY IS NOT NULL LIMIT 1")[0]
+        where = f"WHERE CUSTOMER_ID = {row['customer_id']} AND SEQ_POS = {row['seq_pos']} AND SEQ_ORD = {row['seq_ord']}"
+        client.query(f"UPDATE RAW.DIM_CUSTOMER SET CITY = 'Nowhere' {where}")
+        try:
+            done = c360("reconcile", "--state", str(demo.state))
+        finally:
+            client.query(f"UPDATE RAW.DIM_CUSTOMER SET CITY = %s {where}", (row["city"],))
+    assert done.returncode == 1
+    said = [line for line in done.stdout.splitlines() if "Nowhere" in line]
+    assert any("dim_customer" in line and f"{row['customer_id']}/" in line and "changed in warehouse" in line for line in said), done.stdout
+    assert "1 lost" not in done.stdout
+
+
+def test_a_value_changed_in_gold_is_named(demo: Demo, report: dict[str, Any]) -> None:
+    """By a commit that is not the lake job's. The warehouse never sees it: no complete batch has that version."""
+    lake = Lake(demo.settings.lake)
+    row = lake.newest(DIM_PRODUCT, where="is_visible AND is_current").to_pylist()[0]
+    lake.append(DIM_PRODUCT, [{**row, "category": "Forged", "batch_id": row["batch_id"] + 1_000_000}], "by hand", -1)
+    done = c360("reconcile", "--state", str(demo.state))
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if "dim_product" in line and f"{row['product_id']}/" in line and "in gold" in line]
+
+
+def test_ctrl_c_ends_everything(demo: Demo, report: dict[str, Any]) -> None:
+    processes = [p for found in demo.processes().values() for p in found]
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(120) == 0  # the report was equal
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert c360("status", "--state", str(demo.state)).returncode == 3
+
+
+def test_a_folder_that_is_not_the_demos_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("x")
+    done = c360("demo", "--state", str(tmp_path), env={**os.environ})
+    assert done.returncode == 2
+    assert "was not made by the demo" in done.stderr
+    assert (tmp_path / "precious.txt").exists()
