@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterable, Sequence
@@ -41,33 +42,50 @@ class Place(NamedTuple):
 
 
 class Stream:
-    """One open channel. Appends are buffered; `settle` waits until the warehouse has committed the last of them."""
+    """One open channel. Appends are buffered; `settle` waits until the warehouse has committed the last of them.
+
+    What `deliver` and `settle` raise is the SDK's: the channel is no longer ours, rows were refused, or time is up.
+    """
 
     def __init__(self, table: Table, client: StreamingIngestClient) -> None:
         self.table = table
         self.client = client
         self.channel: StreamingIngestChannel
         self.channel, status = client.open_channel(CHANNEL)
-        self.place = Place.parse(status.latest_committed_offset_token)
+        self.place = self.settled = Place.parse(status.latest_committed_offset_token)
         self.rows = 0
+        self.unsettled_rows = 0
 
     def append(self, rows: Sequence[dict[str, Any]], place: Place) -> None:
         token = place.token()
         self.channel.append_rows([as_sent(row, self.table) for row in rows], token, token)
         self.place = place
         self.rows += len(rows)
+        self.unsettled_rows += len(rows)
 
     def flush(self) -> None:
+        """Start to send what is buffered."""
         self.channel.initiate_flush()
 
-    def settle(self) -> None:
-        """Raises what the SDK raises when the channel is no longer ours or time is up."""
-        wanted = self.place.token()
+    def deliver(self) -> None:
+        """Send what is buffered and wait until the server has taken it; it may commit it later."""
         self.channel.wait_for_flush(FLUSH_TIMEOUT_S)
-        self.channel.wait_for_commit(lambda token: token == wanted, FLUSH_TIMEOUT_S)
+
+    def settle(self) -> None:
+        """Nothing to wait for when nothing was appended: a channel that never had rows has no token."""
+        if self.settled == self.place:
+            return
+        wanted = self.place
+        self.deliver()
+        self.channel.wait_for_commit(lambda token: Place.parse(token) >= wanted, FLUSH_TIMEOUT_S)
+        self.settled, self.unsettled_rows = wanted, 0
 
     def close(self) -> None:
-        self.client.close(wait_for_flush=False, timeout_seconds=1)
+        """What is still buffered is dropped: the committed token says where to go on."""
+        from snowflake.ingest.streaming.streaming_ingest_error import StreamingIngestError
+
+        with contextlib.suppress(StreamingIngestError, TimeoutError):  # a channel that was refused cannot be closed in order
+            self.client.close(wait_for_flush=False, timeout_seconds=1)
 
 
 def open_streams(settings: Warehouse, tables: Iterable[Table]) -> dict[str, Stream]:

@@ -82,7 +82,9 @@ class Channels:
             return _read(cursor, name)
 
     def drop(self, name: Name) -> None:
+        """What was never opened is gone as well. Raises NoSuchChannelError without its database."""
         with self.engine.transaction() as cursor:
+            _read(cursor, name)
             _delete(cursor, name)
 
     def repeated(self, name: Name, request_id: str) -> Channel | None:

@@ -98,7 +98,10 @@ class Streaming:
     async def drop(self, request: Request) -> Response:
         if denied := self._denied(request):
             return denied
-        await run_in_threadpool(self.channels.drop, Name.of(request.path_params))
+        try:
+            await run_in_threadpool(self.channels.drop, Name.of(request.path_params))
+        except NoSuchChannelError as error:  # a 500 would be tried again for ever
+            return _error(404, "ERR_DATABASE_DOES_NOT_EXIST_OR_IS_NOT_AUTHORIZED", str(error))
         return JSONResponse({})
 
     async def bulk_status(self, request: Request) -> Response:

@@ -1,0 +1,78 @@
+import pytest
+
+from commerce360.local.doubles.snowflake.engine import Engine, local_sql, writes
+
+KEYS = """CREATE TABLE IF NOT EXISTS RAW.X (
+    ID NUMBER(38,0) NOT NULL PRIMARY KEY COMMENT 'a, PRIMARY KEY (x)',
+    B VARCHAR DEFAULT 'UNIQUE' UNIQUE NOT ENFORCED,
+    C NUMBER(38,0) NOT NULL REFERENCES RAW.Y (ID),
+    CONSTRAINT PK PRIMARY KEY (ID, B) NOT ENFORCED RELY,
+    UNIQUE (B, C),
+    FOREIGN KEY (C) REFERENCES RAW.Y (ID)
+) COMMENT = 'its FOREIGN KEY (c)'"""
+
+
+@pytest.fixture
+def session(engine):
+    connection = engine.snow.connect("KEYS", "RAW")
+    connection.cursor().execute("CREATE SCHEMA IF NOT EXISTS RAW")
+    yield connection.cursor()
+    connection.close()
+
+
+def test_keys_leave_a_new_table_and_everything_else_stays(session):
+    made = local_sql(KEYS)
+    for gone in ("NOT ENFORCED", "RELY", "REFERENCES", "CONSTRAINT"):
+        assert gone not in made
+    assert "'a, PRIMARY KEY (x)'" in made
+    assert "'its FOREIGN KEY (c)'" in made
+    session.execute(made)
+    for _ in range(2):
+        session.execute("INSERT INTO RAW.X (ID, C) VALUES (1, 1)")
+    assert session.execute("SELECT ID, B, C FROM RAW.X").fetchall() == [(1, "UNIQUE", 1)] * 2
+    for column in ("ID", "C"):
+        with pytest.raises(Exception, match="NOT NULL"):
+            session.execute(f"INSERT INTO RAW.X ({column}) VALUES (1)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 'CREATE TABLE T (A INT PRIMARY KEY)'",
+        "INSERT INTO T VALUES (', UNIQUE (A)')",
+        "CREATE TABLE T (A NUMBER(38,0) NOT NULL, B TIMESTAMP_NTZ(6))",
+        "CREATE TABLE T (A NUMBER PRIMARY KEY",
+    ],
+)
+def test_other_statements_are_left_as_they_are(text):
+    assert local_sql(text) == text
+
+
+def test_only_reads_go_beside_a_writer():
+    assert not any(
+        map(writes, ("SELECT 1", " with a as (select 1) select * from a", "SHOW TABLES", "BEGIN", "ALTER SESSION SET AUTOCOMMIT=1"))
+    )
+    assert all(map(writes, ("INSERT INTO T VALUES (1)", "CREATE TABLE T (A INT)", "-- x\nDELETE FROM T", "MERGE INTO T", "ALTER TABLE T")))
+
+
+def test_a_transaction_that_fails_leaves_nothing_and_frees_the_engine(engine, session):
+    def half():
+        with engine.transaction() as cursor:
+            cursor.execute('CREATE TABLE "KEYS"."RAW"."HALF" (A INT)')
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    with engine.transaction() as cursor:
+        assert cursor.execute("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'HALF'").fetchone() == (0,)
+
+
+def test_databases_are_there_again_after_a_restart(tmp_path):
+    first = Engine(tmp_path)
+    cursor = first.snow.connect("SHOP", "RAW").cursor()
+    cursor.execute("CREATE TABLE T (A NUMBER)")
+    cursor.execute("INSERT INTO T VALUES (7)")
+    first.duck.close()
+    second = Engine(tmp_path)
+    assert second.duck.execute('SELECT A FROM "SHOP"."RAW"."T"').fetchall() == [(7,)]
+    second.duck.close()

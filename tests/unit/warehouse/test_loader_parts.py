@@ -1,0 +1,90 @@
+"""Where the loader goes on: whatever token the warehouse has committed, exactly the rest of the log is behind it."""
+
+import datetime as dt
+from types import SimpleNamespace
+
+import pytest
+
+from commerce360.errors import C360Error
+from commerce360.lake import Lake
+from commerce360.settings import Lake as LakeSettings
+from commerce360.settings import Settings
+from schemas.tables import DIM_DATE
+from warehouse import loader as module
+from warehouse.loader import Loader
+from warehouse.streams import Place
+
+
+def day(number, batch_id):
+    row = {c.name: None for c in DIM_DATE.columns}
+    return {**row, "date_key": number, "date": dt.date(2026, 1, 1) + dt.timedelta(days=number), "batch_id": batch_id}
+
+
+@pytest.fixture
+def lake(tmp_path):
+    lake = Lake(LakeSettings(root=str(tmp_path / "lake")))
+    lake.create(DIM_DATE)
+    return lake
+
+
+@pytest.fixture
+def loader(lake, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PART_ROWS", 3)
+    return Loader(Settings(state=tmp_path, lake=lake.settings))
+
+
+def parts(loader, token, upto):
+    """[(place, numbers of its rows)] behind a token that the warehouse has committed."""
+    loader.streams = {DIM_DATE.name: SimpleNamespace(place=Place.parse(token))}
+    return [(place, [r["date_key"] for r in rows]) for place, rows in loader._parts(DIM_DATE, upto)]
+
+
+def fill(lake, *sizes):
+    """A commit of each size, numbered on; the version of the last one."""
+    first, version = 0, 0
+    for batch, size in enumerate(sizes):
+        version = lake.append(DIM_DATE, [day(first + n, batch) for n in range(size)], "q", batch)
+        first += size
+    return version
+
+
+def test_behind_every_token_is_exactly_the_rest_in_the_order_of_the_log(lake, loader):
+    last = fill(lake, 7, 1, 3, 4)
+    whole = parts(loader, None, last)
+    assert [n for _, rows in whole for n in rows] == list(range(15))
+    assert max(len(rows) for _, rows in whole) == 3
+    for done in range(len(whole)):
+        assert parts(loader, whole[done][0].token(), last) == whole[done + 1 :]
+
+
+def test_a_table_without_rows_has_no_parts_and_later_versions_are_left_for_later(lake, loader):
+    assert parts(loader, None, 0) == []
+    fill(lake, 2, 2)
+    assert [n for _, rows in parts(loader, None, 1) for n in rows] == [0, 1]
+
+
+def test_a_compaction_is_no_change(lake, loader):
+    fill(lake, 2, 2)
+    before = parts(loader, None, lake.delta(DIM_DATE).version())
+    lake.delta(DIM_DATE).optimize.compact()
+    last = lake.delta(DIM_DATE).version()
+    assert last == 3
+    assert parts(loader, None, last) == before
+    assert parts(loader, before[-1][0].token(), last) == []
+
+
+def test_a_warehouse_that_another_lake_has_filled_is_refused(lake, loader):
+    fill(lake, 2)
+    loader.streams = {DIM_DATE.name: SimpleNamespace(place=Place(1, 0))}
+    loader._refuse_other_lake(DIM_DATE)
+    loader.streams = {DIM_DATE.name: SimpleNamespace(place=Place(2, 0))}
+    with pytest.raises(C360Error, match=r"another lake.*version 2 of gold\.dim_date.*ends at 1"):
+        loader._refuse_other_lake(DIM_DATE)
+
+
+def test_a_line_that_a_killed_loader_left_half_does_not_swallow_the_next_one(tmp_path):
+    notes = tmp_path / "notes.jsonl"
+    notes.write_text('{"batch_id": 1}\n{"batch')
+    module._end_half_line(notes)
+    module._end_half_line(notes)
+    assert notes.read_text() == '{"batch_id": 1}\n{"batch\n'
