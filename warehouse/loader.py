@@ -1,8 +1,8 @@
 """The loader: tails the lake's logs and streams them into the warehouse, whole batches at a time.
 
-`ops.batches` says which batches are complete and which version each table had then. A round streams every table up to those versions, waits
-until the warehouse has committed all of it, and only then streams the rows of `ops.batches` behind which the views hide. All that the
-loader knows is in the channels' committed offset tokens: killed at any point, it goes on behind them.
+`ops.batches` says which batches are complete and which version each table had then. For each of them every table is streamed up to that
+version; once the warehouse has committed all of it, and only then, the row of `ops.batches` follows, behind which the views hide. All
+that the loader knows is in the channels' committed offset tokens: killed at any point, it goes on behind them.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
 from commerce360 import log, metrics, service
-from commerce360.errors import C360Error
+from commerce360.errors import C360Error, UnavailableError
 from commerce360.lake import Lake
 from commerce360.settings import Settings
 from schemas.tables import BATCHES, FED, Table
@@ -25,10 +27,22 @@ from warehouse.streams import Place, Stream, open_streams
 
 PART_ROWS = 5000  # part of what a stored token means: change it only when the warehouse has everything
 SETTLE_ROWS = 50_000  # a table's rows that the SDK may hold before the warehouse has confirmed them
-ROUND_BATCHES = 25  # of a backlog: the views go on while it is loaded
+AHEAD_BATCHES = 25  # streamed and not shown yet
+COMMIT_TIMEOUT_S = 60.0
+CHECK_S = 0.05  # between two looks at what is committed; the SDK's own knowledge of that is up to a second old
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
 PUBLISH_EVERY_S = 1.0
 DATA = tuple(t for t in FED if t is not BATCHES)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A lake batch on its way: its row of ops.batches, and what must be committed before that row may follow."""
+
+    place: Place
+    rows: list[dict[str, Any]]
+    needs: dict[str, Place]
+    at: float  # monotonic
 
 
 class Loader:
@@ -40,15 +54,14 @@ class Loader:
         self.batch_id = -1
         self.total = 0
         self.reconnects = -1
-        self.failures = 0  # rounds in a row that did not end
+        self.failures = 0  # in a row, without a step between them that went well
         self.error = ""
         self.notes = settings.state / "run" / "loader.freshness.jsonl"
         self._newest = self._loaded = 0  # versions of ops.batches: in the lake, and up to which all is in the warehouse
+        self._looked = 0.0
+        self._sent: deque[Sent] = deque()  # streamed, but not shown yet
+        self._taken = Place(-1, -1)  # of ops.batches: up to here all is streamed
         self._finished: dict[str, Place] = {}  # last parts of a version: it need not be read again to know that
-
-    def look(self) -> None:
-        """See how far the lake is."""
-        self._newest = self.lake.delta(BATCHES).version()
 
     def open(self) -> None:
         """(Re)open every channel at what the warehouse has committed. Raises C360Error when that is not of this lake."""
@@ -58,34 +71,57 @@ class Loader:
         self._finished = {}
         for table in FED:
             self._refuse_other_lake(table)
-        self._loaded = self.streams[BATCHES.name].place.version
+        self._taken = self.streams[BATCHES.name].place
+        self._loaded = self._taken.version
         self.batch_id = self.shown_batch()
 
     def close(self) -> None:
         self.total = self.rows()
+        self._sent.clear()
         streams, self.streams = self.streams, {}
         for stream in streams.values():
             stream.close()
         self.client.close()
 
-    def round(self) -> int:
-        """Load complete batches that are new, at most ROUND_BATCHES; how many."""
-        pending = list(islice(self._parts(BATCHES, self._newest), ROUND_BATCHES))
-        if not pending:
-            self._loaded = self._newest
+    def step(self) -> int:
+        """Stream batches that are new, show those that the warehouse has whole; how many moved. Waits for nothing."""
+        return self._take() + self._show()
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._sent)
+
+    def _take(self) -> int:
+        """A batch is streamed while those before it are not committed yet: their waits do not add up."""
+        if time.monotonic() - self._looked >= self.settings.warehouse.poll_s:
+            self._newest, self._looked = self.lake.delta(BATCHES).version(), time.monotonic()
+        room, before = AHEAD_BATCHES - len(self._sent), len(self._sent)
+        for place, rows in islice(self._parts(BATCHES, self._newest, self._taken), room):
+            versions = json.loads(rows[-1]["versions"])
+            for table in DATA:
+                self._stream(table, int(versions[table.name]))
+            needs = {t.name: self.streams[t.name].place for t in DATA}
+            self._sent.append(Sent(place, rows, needs, time.monotonic()))
+            self._taken = place
+        return len(self._sent) - before
+
+    def _show(self) -> int:
+        """Their rows of ops.batches, once all data before them is committed: the views then show them."""
+        if not self._sent:
             return 0
-        last = pending[-1][1][-1]
-        versions = json.loads(last["versions"])
-        for table in DATA:
-            self._stream(table, int(versions[table.name]))
-        for table in DATA:
-            self.streams[table.name].settle()
-        for place, rows in pending:
-            self.streams[BATCHES.name].append(rows, place)
+        committed = {t.name: self.streams[t.name].committed() for t in DATA}
+        whole = list(takewhile(lambda sent: all(committed[name] >= place for name, place in sent.needs.items()), self._sent))
+        if not whole:
+            if time.monotonic() - self._sent[0].at > COMMIT_TIMEOUT_S:
+                raise UnavailableError(f"the warehouse has not committed rows for {COMMIT_TIMEOUT_S:.0f} s", "see `c360 logs warehouse`")
+            return 0
+        for sent in whole:
+            self.streams[BATCHES.name].append(sent.rows, sent.place)
+            self._sent.popleft()
         self.streams[BATCHES.name].deliver()
-        self._note_queryable(int(last["batch_id"]))
-        self._loaded = pending[-1][0].version
-        return sum(len(rows) for _, rows in pending)
+        self._note_queryable(int(whole[-1].rows[-1]["batch_id"]))
+        self._loaded = whole[-1].place.version
+        return len(whole)
 
     def behind(self) -> int:
         """Complete lake batches that the warehouse does not show. A version of ops.batches is a batch; version 0 is the empty table."""
@@ -110,16 +146,15 @@ class Loader:
     def _stream(self, table: Table, upto: int) -> None:
         stream = self.streams[table.name]
         before = stream.place
-        for place, rows in self._parts(table, upto):
+        for place, rows in self._parts(table, upto, before):
             stream.append(rows, place)
             if stream.unsettled_rows >= SETTLE_ROWS:
                 stream.settle()
         if stream.place != before:
             stream.flush()
 
-    def _parts(self, table: Table, upto: int) -> Iterator[tuple[Place, list[dict[str, Any]]]]:
-        """Parts of the table's log behind the channel's place. Files never change, so the parts are the same after a crash."""
-        done = self.streams[table.name].place
+    def _parts(self, table: Table, upto: int, done: Place) -> Iterator[tuple[Place, list[dict[str, Any]]]]:
+        """Parts of the table's log behind the place `done`. Files never change, so the parts are the same after a crash."""
         again = 0 if self._finished.get(table.name) == done else 1
         for commit in self.lake.commits(table, max(-1, done.version - again), upto):
             if not commit.added:
@@ -164,17 +199,16 @@ def main(settings: Settings, stop: threading.Event) -> None:
     published, rows = 0.0, 0
     while not stop.is_set():
         try:
-            loader.look()
             if not loader.streams:
                 loader.open()
-            loaded = loader.round()
+            moved = loader.step()
             loader.failures, loader.error = 0, ""
             if time.monotonic() - published >= PUBLISH_EVERY_S:
                 now = loader.rows()
                 loader.publish((now - rows) / max(0.001, time.monotonic() - published))
                 published, rows = time.monotonic(), now
-            if not loaded:
-                stop.wait(settings.warehouse.poll_s)
+            if not moved:
+                stop.wait(CHECK_S if loader.waiting else settings.warehouse.poll_s)
         except Exception as error:  # whatever it was: the committed tokens say where to go on
             loader.failures, loader.error = loader.failures + 1, f"{type(error).__name__}: {str(error)[:800]}"
             logger.warning("interrupted_load", failures=loader.failures, error=loader.error)

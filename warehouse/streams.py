@@ -52,7 +52,7 @@ class Stream:
         self.client = client
         self.channel: StreamingIngestChannel
         self.channel, status = client.open_channel(CHANNEL)
-        self.place = self.settled = Place.parse(status.latest_committed_offset_token)
+        self.place = self._committed = Place.parse(status.latest_committed_offset_token)
         self.rows = 0
         self.unsettled_rows = 0
 
@@ -71,14 +71,27 @@ class Stream:
         """Send what is buffered and wait until the server has taken it; it may commit it later."""
         self.channel.wait_for_flush(FLUSH_TIMEOUT_S)
 
+    def committed(self) -> Place:
+        """How far the warehouse is, as the SDK knows it: its status is up to a second old, and the first one takes as long.
+
+        Raises what the SDK raises for a channel that was refused, UnavailableError for one in another state.
+        """
+        if self._committed < self.place:
+            status = self.channel.get_channel_status()
+            if status.status_code != "SUCCESS":
+                raise UnavailableError(f"the channel of {self.table.name} is {status.status_code}", "it is opened again")
+            self._committed = Place.parse(status.latest_committed_offset_token)
+            if self._committed >= self.place:
+                self.unsettled_rows = 0
+        return self._committed
+
     def settle(self) -> None:
-        """Nothing to wait for when nothing was appended: a channel that never had rows has no token."""
-        if self.settled == self.place:
-            return
+        """Wait until everything is committed. Nothing to wait for when nothing was appended: such a channel may have no token."""
         wanted = self.place
-        self.deliver()
-        self.channel.wait_for_commit(lambda token: Place.parse(token) >= wanted, FLUSH_TIMEOUT_S)
-        self.settled, self.unsettled_rows = wanted, 0
+        if self._committed < wanted:
+            self.deliver()
+            self.channel.wait_for_commit(lambda token: Place.parse(token) >= wanted, FLUSH_TIMEOUT_S)
+            self._committed, self.unsettled_rows = wanted, 0
 
     def close(self) -> None:
         """What is still buffered is dropped: the committed token says where to go on."""

@@ -35,8 +35,7 @@ def loader(lake, tmp_path, monkeypatch):
 
 def parts(loader, token, upto):
     """[(place, numbers of its rows)] behind a token that the warehouse has committed."""
-    loader.streams = {DIM_DATE.name: SimpleNamespace(place=Place.parse(token))}
-    return [(place, [r["date_key"] for r in rows]) for place, rows in loader._parts(DIM_DATE, upto)]
+    return [(place, [r["date_key"] for r in rows]) for place, rows in loader._parts(DIM_DATE, upto, Place.parse(token))]
 
 
 def fill(lake, *sizes):
