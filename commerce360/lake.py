@@ -57,7 +57,6 @@ class Lake:
             self.uri(table),
             arrow_schema(table),
             mode="ignore",
-            partition_by=list(table.partition_by),
             name=table.name,
             description=table.comment,
             configuration={"delta.checkpointInterval": str(checkpoint_interval), "delta.dataSkippingNumIndexedCols": "4"},
@@ -134,8 +133,6 @@ class Lake:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if table.partition_by:
-            raise ValueError(f"{table.name} is partitioned: its files do not hold all columns")
         schema = arrow_schema(table)
         if columns:
             schema = pa.schema([schema.field(name) for name in columns])

@@ -34,7 +34,6 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     newest: tuple[str, ...] = ()
-    partition_by: tuple[str, ...] = ()
     visible: str = ""  # SQL predicate of the rows a reader of the view sees
     feed: bool = False  # tailed by the warehouse loader
 
@@ -75,9 +74,11 @@ LINEAGE = (
 )
 LINEAGE_NAMES = tuple(c.name for c in LINEAGE)
 
+# One table for all topics, and not partitioned: a small batch costs by its commits and its files. Spark's append of 250 records takes
+# 0.2 s this way, and 0.7 s with a file for each of seven topics (two cores, session warm).
 RECORDS = Table(
     "bronze.records",
-    "Every Kafka record of every topic, once, as received. One table for all topics: the cost of a batch is its commits.",
+    "Every Kafka record of every topic, once, as received.",
     (
         Column("topic", "string", nullable=False),
         Column("partition", "int", nullable=False),
@@ -89,7 +90,6 @@ RECORDS = Table(
         Column("batch_id", "bigint", nullable=False),
     ),
     key=("topic", "partition", "offset"),
-    partition_by=("topic",),
 )
 
 DEAD_LETTERS = Table(

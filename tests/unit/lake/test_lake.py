@@ -182,12 +182,6 @@ def test_no_files_are_no_rows(lake: Lake):
     assert lake.read_files(FCT_SALES, []).schema == arrow_schema(FCT_SALES)
 
 
-def test_files_of_a_partitioned_table_are_refused(lake: Lake):
-    lake.append(RECORDS, [row(RECORDS, topic="t", partition=0, offset=1, batch_id=0)], "q", 0)
-    with pytest.raises(ValueError, match="partitioned"):
-        lake.read_files(RECORDS, added(lake, RECORDS).added)
-
-
 def test_the_calendar_of_dates_keeps_its_types(lake: Lake):
     lake.create(DIM_DATE)
     lake.append(DIM_DATE, [row(DIM_DATE, date_key=20260301, date=dt.date(2026, 3, 1), is_weekend=True, batch_id=0)], "q", 0)
