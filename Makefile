@@ -20,7 +20,7 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-browser check fmt env dev setup lock lock-jars clean
+.PHONY: help demo test test-fast test-spark test-stack test-browser check fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -60,11 +60,16 @@ dev: $(STAMPS)/dev ## The same with test and lint tools
 setup: $(STAMPS)/env $(STAMPS)/mongo ## Everything that must be there before a start
 	@$(C360) setup
 
-$(STAMPS)/python:
+# Looked at every time: another Python, or a checkout that was moved, makes every environment anew.
+$(STAMPS)/python: FORCE
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "error: $(PYTHON) is not here" >&2; echo "hint: install Python 3.11 to 3.13, or set PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "error: $$($(PYTHON) --version) is not supported" >&2; echo "hint: install Python 3.11 to 3.13, or set PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments" >&2; echo "hint: install its venv package, such as python3-venv" >&2; exit 2; }
-	@mkdir -p $(@D) && touch $@
+	@mkdir -p $(@D)
+	@$(PYTHON) -c 'import os, sys; print(sys.executable, sys.version, os.getcwd())' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO); mv $@.new $@; }
+
+FORCE:
 
 $(STAMPS)/uv: requirements/uv.txt $(STAMPS)/python
 	@echo "making the environment"
@@ -79,12 +84,12 @@ $(BUILD)/wheel.cfg:
 $(STAMPS)/env: requirements/runtime.txt setup.cfg pyproject.toml $(BUILD)/wheel.cfg $(STAMPS)/uv
 	@echo "installing Python packages"
 	@test -x $(PY) || $(UV) venv -q --python $(BOOT)/bin/python $(VENV)
-	@DIST_EXTRA_CONFIG=$(CURDIR)/$(BUILD)/wheel.cfg $(INSTALL) --python $(PY) -r requirements/runtime.txt
+	@DIST_EXTRA_CONFIG="$(CURDIR)/$(BUILD)/wheel.cfg" $(INSTALL) --python $(PY) -r requirements/runtime.txt
 	@$(UV) pip install -q --python $(PY) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/env
-	@DIST_EXTRA_CONFIG=$(CURDIR)/$(BUILD)/wheel.cfg $(INSTALL) --python $(PY) -r requirements/dev.txt
+	@DIST_EXTRA_CONFIG="$(CURDIR)/$(BUILD)/wheel.cfg" $(INSTALL) --python $(PY) -r requirements/dev.txt
 	@touch $@
 
 # A program of its own (GPL), never imported: its own environment.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from commerce360 import metrics
@@ -31,11 +29,9 @@ SETTLE_TRIES = 2  # a difference is looked at again once: a stage may have been 
 class Plan:
     """What to run. `chaos` names a service that is killed with SIGKILL in the middle of the traffic."""
 
-    state: Path
     seconds: float = 90.0
     rate: float = 50.0
     chaos: str = ""
-    keep: bool = False
 
 
 class Demo:
@@ -45,7 +41,6 @@ class Demo:
         self.steps = steps
         self.seconds: dict[str, float] = {}
         self.chaos: dict[str, Any] = {}
-        self.stop = threading.Event()
 
     def run(self) -> Report:
         """Start, live, drain, reconcile. The stack is left running; the caller stops it."""
@@ -68,6 +63,7 @@ class Demo:
             result,
             freshness_s=freshness.measure(Lake(settings.lake), settings.state / "run" / "loader.freshness.jsonl", since, until),
             memory_mb=self.stack.peak_memory_mb(),
+            memory_peak_mb=round(self.stack.supervisor.peak_mb, 1),
             seconds={k: round(v, 1) for k, v in self.seconds.items()},
             versions=self.stack.versions(),
             traffic=metrics.read(settings.state, "shop"),
@@ -78,7 +74,7 @@ class Demo:
 
     def _wait_for_gold(self, settings: Settings, began: float, timeout_s: float = 240.0) -> None:
         lake, deadline = Lake(settings.lake), time.monotonic() + timeout_s
-        while not self.stop.is_set():
+        while True:
             try:
                 batch = lake.last_batch()
             except Exception:  # the tables are not there yet, whatever storage calls that
@@ -95,12 +91,12 @@ class Demo:
             self.stack.start_service("shop")
             began = time.monotonic()
             killed = False
-            while (passed := time.monotonic() - began) < self.plan.seconds and not self.stop.is_set():
+            while (passed := time.monotonic() - began) < self.plan.seconds:
                 if self.plan.chaos and not killed and passed >= self.plan.seconds / 3:
                     killed = True
                     self._kill()
                 note(traffic_line(metrics.read(settings.state, "shop"), metrics.read(settings.state, "lake")))
-                self.stop.wait(0.5)
+                time.sleep(0.5)
             self.stack.stop_service("shop")
 
     def _kill(self) -> None:

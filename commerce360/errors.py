@@ -29,7 +29,3 @@ class UnavailableError(C360Error):
     """A server did not answer in time; the same call may succeed later."""
 
     transient = True
-
-
-class DifferenceError(C360Error):
-    """A check ran and found that two stages disagree."""

@@ -36,7 +36,8 @@ COLUMN_OF = {
 class Report:
     result: Result
     freshness_s: dict[str, dict[str, float]] = field(default_factory=dict)
-    memory_mb: dict[str, float] = field(default_factory=dict)
+    memory_mb: dict[str, float] = field(default_factory=dict)  # peak of each service
+    memory_peak_mb: float = 0.0  # of all together, at one moment
     seconds: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     traffic: dict[str, Any] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Report:
             **self.result.as_json(),
             "freshness_s": self.freshness_s,
             "memory_mb": self.memory_mb,
+            "memory_peak_mb": self.memory_peak_mb,
             "seconds": self.seconds,
             "versions": self.versions,
             "traffic": self.traffic,
@@ -64,7 +66,7 @@ class Report:
         if self.freshness_s:
             console.print(freshness_table(self.freshness_s))
         if self.seconds or self.memory_mb:
-            console.print(cost_line(self.seconds, self.memory_mb))
+            console.print(cost_line(self.seconds, self.memory_mb, self.memory_peak_mb))
         for difference in self.result.differences:
             console.print(Text(f"  {difference.text()}", style="red"))
         for broken in self.result.broken:
@@ -111,9 +113,10 @@ def freshness_table(freshness_s: dict[str, dict[str, float]]) -> Table:
     return table
 
 
-def cost_line(seconds: dict[str, float], memory_mb: dict[str, float]) -> str:
+def cost_line(seconds: dict[str, float], memory_mb: dict[str, float], peak_mb: float) -> str:
     times = ", ".join(f"{name.replace('_', ' ')} {value:.0f} s" for name, value in seconds.items())
-    return f"{times}\npeak memory {sum(memory_mb.values()) / 1024:.2f} GiB: " + ", ".join(f"{k} {v:.0f} MB" for k, v in memory_mb.items())
+    each = ", ".join(f"{k} {v:.0f} MB" for k, v in memory_mb.items())
+    return f"{times}\npeak memory {peak_mb / 1024:.2f} GiB; each at its own peak: {each}"
 
 
 def verdict(result: Result) -> Text:

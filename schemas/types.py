@@ -60,8 +60,3 @@ def arrow_schema(table: Table) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema([pa.field(c.name, arrow_type(c.type), nullable=c.nullable) for c in table.columns])
-
-
-def spark_ddl(table: Table) -> str:
-    """Column list for Spark's `schema` strings."""
-    return ", ".join(f"`{c.name}` {SPARK[c.type]}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)

@@ -48,9 +48,9 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
         "-XX:MaxDirectMemorySize=256m",
         "-Xss2m",
         "-Djava.net.preferIPv4Stack=true",
-        f"-Djava.io.tmpdir={scratch}",
-        f"-Divy.home={scratch}",
-        f"-Dderby.system.home={scratch}",
+        f'"-Djava.io.tmpdir={scratch}"',  # quoted: a path may have spaces
+        f'"-Divy.home={scratch}"',
+        f'"-Dderby.system.home={scratch}"',
     ]
     base = {
         "spark.app.name": "c360-lake",

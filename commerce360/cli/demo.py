@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from commerce360.cli.interrupts import ignore_signals, raise_on_signal
+from commerce360.cli.output import writable
 from commerce360.local import SERVICES
+from commerce360.local.bootstrap.paths import BUILD
 
 MARK = ".demo"  # a state folder that the demo made, and may therefore wipe
 
@@ -21,9 +23,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running after the report, until Ctrl-C.")] = False,
     chaos: Annotated[str, typer.Option(help=f"Kill this service with SIGKILL in mid traffic: {', '.join(SERVICES)}.")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file as JSON.")] = None,
-    state: Annotated[Path, typer.Option(help="Folder for data, logs and secrets of this run; wiped at the start.")] = Path(
-        "build/state/demo"
-    ),
+    state: Annotated[Path, typer.Option(help="Folder of this run, wiped at the start.")] = BUILD / "state" / "demo",
 ) -> None:
     """Set up and run the whole platform for a while, then reconcile every stage. Exit code 0 only if all is equal."""
     from commerce360 import report as closing
@@ -33,6 +33,7 @@ def demo(
     from commerce360.steps import Steps
 
     check_chaos(chaos)
+    writable(json_file)
     raise_on_signal()
     console = closing.console()
     steps = Steps(console)
@@ -40,16 +41,16 @@ def demo(
     with steps.step("checking what the stack needs") as note:
         prepare(note)
     _wipe(state)
-    plan = Plan(state=state, seconds=seconds, rate=rate, chaos=chaos, keep=keep)
+    plan = Plan(seconds=seconds, rate=rate, chaos=chaos)
     stack = Stack.open(state, shop={"orders_per_s": rate})
     try:
         run = Demo(plan, stack, steps)
         run.seconds["set_up"] = time.monotonic() - began
         report = run.run()
-        if json_file:
-            report.write(json_file)
         console.print()
         report.show(console)
+        if json_file:
+            report.write(json_file)
         if keep:
             _wait(console, state)
     finally:

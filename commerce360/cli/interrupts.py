@@ -10,7 +10,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def raise_on_signal() -> None:
     """From now on each of them raises KeyboardInterrupt in the main thread."""
     for signum in SIGNALS:
-        signal.signal(signum, _interrupt)
+        if signal.getsignal(signum) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(signum, _interrupt)
 
 
 def ignore_signals() -> None:

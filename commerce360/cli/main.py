@@ -8,7 +8,7 @@ import typer
 
 from commerce360 import __version__
 from commerce360.cli import demo, scd2, stack
-from commerce360.errors import C360Error
+from commerce360.errors import C360Error, ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.command()(demo.demo)
@@ -36,8 +36,9 @@ def run() -> None:
     """Entry point: an error that a user can act on is two lines, without a traceback."""
     try:
         app()
-    except C360Error as error:
-        if "--debug" in sys.argv:
+    except (C360Error, OSError, ValueError) as raised:
+        error = as_user_error(raised)
+        if error is None or "--debug" in sys.argv:
             raise
         typer.secho(f"error: {error.message}", fg="red", err=True)
         if error.hint:
@@ -46,6 +47,21 @@ def run() -> None:
     except KeyboardInterrupt:
         typer.secho("stopped", err=True)
         sys.exit(130)
+
+
+def as_user_error(raised: Exception) -> C360Error | None:
+    """Also what the system refuses, and a setting that does not fit; None for a mistake of ours."""
+    from pydantic import ValidationError
+
+    if isinstance(raised, C360Error):
+        return raised
+    if isinstance(raised, ValidationError):
+        problem = raised.errors()[0]
+        name = "C360_" + "__".join(str(part).upper() for part in problem["loc"])
+        return ConfigError(f"{name}: {problem['msg']}", "correct or unset that environment variable")
+    if isinstance(raised, OSError) and raised.filename is not None:
+        return C360Error(f"{raised.filename}: {raised.strerror}", "see `c360 doctor`; was it made by another account, is the disk full?")
+    return None
 
 
 if __name__ == "__main__":

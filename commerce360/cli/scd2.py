@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from commerce360.errors import ConfigError
+from commerce360.local.bootstrap.paths import ROOT
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -21,7 +22,7 @@ def group() -> None:
 
 @app.command()
 def verify(
-    cases: Annotated[Path, typer.Option("--cases", help="Folder of YAML case files.")] = Path("tests/cases/scd2"),
+    cases: Annotated[Path, typer.Option("--cases", help="Folder of YAML case files.")] = ROOT / "tests" / "cases" / "scd2",
     engine: Annotated[str, typer.Option(help="python.")] = "python",
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     no_skip: Annotated[bool, typer.Option("--no-skip", help="Count a skipped case as a failure.")] = False,

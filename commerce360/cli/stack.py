@@ -14,12 +14,16 @@ from typing import Annotated, Any
 import typer
 
 from commerce360.cli.interrupts import ignore_signals, raise_on_signal
+from commerce360.cli.output import writable
 from commerce360.errors import C360Error, ConfigError
 from commerce360.local import SERVICES
+from commerce360.local.bootstrap.paths import BUILD
+from commerce360.local.claim import ensure_ours
 
 StateOption = Annotated[Path, typer.Option("--state", help="Folder of the stack: data, logs, secrets.")]
-DEFAULT = Path("build/state/default")
+DEFAULT = BUILD / "state" / "default"
 STOP_TIMEOUT_S = 120.0
+STALE_S = 15.0  # the supervisor tells the status every second
 
 
 def setup() -> None:
@@ -46,6 +50,7 @@ def up(
     if foreground:
         supervise(state, rate)
         return
+    ensure_ours(state)
     status_file = state / "run" / "status.json"
     status_file.unlink(missing_ok=True)
     (state / "logs").mkdir(parents=True, exist_ok=True)
@@ -68,6 +73,7 @@ def _follow(child: subprocess.Popen[bytes], state: Path, log: Path) -> None:
     shown = ""
     while (found := read_status(state)).get("phase") != "running":
         if child.poll() is not None:
+            typer.echo()
             message, hint = _last_error(log)
             raise C360Error(f"the stack did not start: {message}", hint or f"read {log}")
         if (line := _summary(found)) != shown:
@@ -103,6 +109,7 @@ def down(state: StateOption = DEFAULT) -> None:
     from commerce360.local import claim
     from commerce360.local.stack import Stack
 
+    ensure_ours(state)
     if not state.exists():
         raise ConfigError(f"there is no stack in {state}", "name its folder with --state")
     identity = claim.supervisor(state)
@@ -129,6 +136,8 @@ def status(state: StateOption = DEFAULT, as_json: Annotated[bool, typer.Option("
     alive = _supervisor_lives(state)
     if not alive:
         found = {**found, "phase": "stopped", "services": {}}
+    elif time.time() - found.get("at", 0) > STALE_S:
+        found = {**found, "phase": f"not telling since {time.time() - found.get('at', 0):.0f} s", "services": _unready(found)}
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -170,14 +179,18 @@ def reconcile(
 ) -> None:
     """Compare every table at every stage of a running stack. Traffic is held meanwhile. Exit code 1 names what differs."""
     from commerce360.demo import reconcile as compare
-    from commerce360.local.stack import Held, settings_of_running
+    from commerce360.local.hold import Held
+    from commerce360.local.stack import settings_of_running
     from commerce360.reconcile.drain import Drain
     from commerce360.report import Report
     from commerce360.report import console as report_console
     from commerce360.steps import Steps
 
-    if not _supervisor_lives(state):
-        raise ConfigError(f"no stack runs in {state}", f"start one with `c360 up --state {state}`")
+    phase = read_status(state).get("phase") if _supervisor_lives(state) else None
+    if phase != "running":
+        raise ConfigError(f"no stack runs in {state}" + (f": it is {phase}" if phase else ""), f"start one with `c360 up --state {state}`")
+    raise_on_signal()
+    writable(json_file)
     settings, console = settings_of_running(state), report_console()
     steps = Steps(console)
     with Held(state, "shop"):
@@ -198,6 +211,10 @@ def read_status(state: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found
+
+
+def _unready(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: {**entry, "ready": False} for name, entry in found.get("services", {}).items()}
 
 
 def _supervisor_lives(state: Path) -> bool:

@@ -7,17 +7,28 @@ from pathlib import Path
 from typing import IO
 
 from commerce360.errors import ConfigError
-from commerce360.local import process
+from commerce360.local import SERVICES, process
 from commerce360.local.process import Identity
 
 GRACE_S = 5.0
+OURS = {"data", "logs", "run", "secrets", "tls", "ledger", "reports", "stack.json"}  # and hidden marks
+
+
+def ensure_ours(root: Path) -> None:
+    """Raises ConfigError for a path that is no folder, or a folder of somebody else's things."""
+    if root.exists() and not root.is_dir():
+        raise ConfigError(f"{root} is not a folder", "choose another one with --state")
+    strange = [p.name for p in root.iterdir() if p.name not in OURS and not p.name.startswith(".")] if root.exists() else []
+    if strange and not (root / "stack.json").exists():
+        raise ConfigError(f"{root} is not the folder of a stack: it holds {strange[0]}", "choose another one with --state")
 
 
 def claim(root: Path) -> IO[str]:
     """The lock of a state folder, held until it is closed. It is the kernel's, so it cannot outlive its process.
 
-    Raises ConfigError while another supervisor runs the folder.
+    Raises ConfigError while another supervisor runs the folder, and for a folder that is not a stack's.
     """
+    ensure_ours(root)
     (root / "run").mkdir(parents=True, exist_ok=True)
     lock = (root / "run" / "supervisor.lock").open("w")
     try:
@@ -31,9 +42,9 @@ def claim(root: Path) -> IO[str]:
 def end_leftovers(root: Path) -> int:
     """End what a killed supervisor left running; how many services. Call with the claim held."""
     run = root / "run"
-    files = [file for file in run.glob("*.pid") if file.stem != "supervisor"]
+    files = [file for name in SERVICES if (file := run / f"{name}.pid").exists()]
     ended = process.end_all([identity for file in files if (identity := Identity.load(file))], GRACE_S)
-    for stale in (*files, *run.glob("*.hold"), run / "supervisor.pid"):
+    for stale in (*files, *run.glob("*.hold.*"), run / "supervisor.pid"):
         stale.unlink(missing_ok=True)
     return ended
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,19 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settin
         page=s.Page(port=ports["page"]),
         shop=given.shop.model_copy(update=dict(shop or {})),
     )
+
+
+def isolate() -> None:
+    """What the environment says about other servers must not lead clients of the stack away from it; for this process and its children.
+
+    Proxies are not for loopback; libpq's variables would override what our connection strings leave open; the Snowflake connector would
+    ask the metadata services of three clouds where it runs.
+    """
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
+    for name in [n for n in os.environ if n.startswith("PG")]:
+        del os.environ[name]
+    os.environ["SNOWFLAKE_DISABLE_PLATFORM_DETECTION"] = "true"
 
 
 def mongo_uri(port: int) -> str:

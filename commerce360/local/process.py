@@ -179,6 +179,15 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
+def listens(identity: Identity, port: int) -> bool:
+    """Does the process, or one of its session, listen on the port? What answers there may be somebody else's server."""
+    for member in tree(identity):
+        with contextlib.suppress(psutil.Error):
+            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in member.net_connections("tcp")):
+                return True
+    return False
+
+
 def memory_mb(identity: Identity) -> float:
     """Proportional set size of the process and its children; resident size where the system has no such figure."""
     total = 0

@@ -57,7 +57,8 @@ class Provision:
         from confluent_kafka.admin import AdminClient, NewTopic
 
         admin = AdminClient(self.settings.kafka.client())
-        wanted = [NewTopic(t.name, num_partitions=t.partitions, replication_factor=1, config=t.config()) for t in TOPICS]
+        kept = {"retention.ms": "-1"}  # here nothing is deleted: reconciliation reads the topics from their first record
+        wanted = [NewTopic(t.name, num_partitions=t.partitions, replication_factor=1, config={**t.config(), **kept}) for t in TOPICS]
         for name, future in admin.create_topics(wanted, operation_timeout=30).items():
             try:
                 future.result()

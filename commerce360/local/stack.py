@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from commerce360.local import SERVICES, environment, process
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import claim, end_leftovers
+from commerce360.local.hold import holders
 from commerce360.local.process import Identity
 from commerce360.local.provision import Provision
 from commerce360.local.services.java import Connect, Kafka, Registry
@@ -50,7 +52,9 @@ class Stack:
     @classmethod
     def open(cls, root: Path, shop: Mapping[str, Any] | None = None) -> Stack:
         """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it."""
+        environment.isolate()
         lock = claim(root)
+        Identity.of(os.getpid()).save(root / "run" / "supervisor.pid")
         end_leftovers(root)
         state = State.open(root)
         stack = cls(state, environment.settings_of(state, shop))
@@ -68,7 +72,9 @@ class Stack:
         """Remove a state folder, with everything that a killed run left running. Raises ConfigError while its stack runs."""
         with claim(root):
             end_leftovers(root)
-            shutil.rmtree(root)
+            for path in sorted(root.iterdir(), key=lambda p: p.name.startswith(".")):  # marks of who made it outlive an interruption
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            root.rmdir()
 
     def settings(self) -> Settings:
         return self._settings
@@ -109,8 +115,9 @@ class Stack:
         for thread in self._watchers:
             thread.join()
         self.phase = "stopped"
-        self._write_status()
         (self.state.root / "run" / "supervisor.pid").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a full disk
+            self._write_status()
         if self._lock:
             self._lock.close()
 
@@ -119,7 +126,7 @@ class Stack:
         while True:
             idle()
             for name in self.supervisor.order:
-                held, runs = hold_file(self.state.root, name).exists(), self.supervisor.running[name].wanted.is_set()
+                held, runs = bool(holders(self.state.root, name)), self.supervisor.running[name].wanted.is_set()
                 if held and runs:
                     self.stop_service(name)
                     self._resting.add(name)
@@ -166,9 +173,11 @@ class Stack:
         self._postgres = Postgres(state)
         run = state.root / "run"
 
-        def ours(name: str, module: str, url: str = "") -> PythonService:
-            ready = answers(url) if url else publishes(state.root, name, run / f"{name}.pid")
-            return PythonService(name, module, env, state.data(name), ready)
+        def ours(name: str, module: str, path: str = "") -> PythonService:
+            """`path` of the address that answers once it works; a service without one publishes metrics."""
+            port = state.ports[name] if path else None
+            ready = answers(f"http://127.0.0.1:{port}{path}") if path else publishes(state.root, name, run / f"{name}.pid")
+            return PythonService(name, module, env, state.data(name), ready, port)
 
         made: dict[str, Service] = {
             "postgres": self._postgres,
@@ -176,8 +185,8 @@ class Stack:
             "kafka": Kafka(state, home),
             "registry": Registry(state, home),
             "connect": Connect(state, home, environment.source_variables(state)),
-            "page": ours("page", "bi.dashboard", f"http://127.0.0.1:{settings.page.port}/"),
-            "warehouse": ours("warehouse", "commerce360.local.doubles.snowflake", f"http://127.0.0.1:{settings.warehouse.port}/health"),
+            "page": ours("page", "bi.dashboard", "/"),
+            "warehouse": ours("warehouse", "commerce360.local.doubles.snowflake", "/health"),
             "lake": ours("lake", "stream_jobs.job"),
             "loader": ours("loader", "warehouse.loader"),
             "shop": ours("shop", "producers.shop"),
@@ -205,7 +214,6 @@ class Stack:
         self.on_event(f"seeded the shop: {seed.run(self._settings)}")
 
     def _watch(self) -> None:
-        Identity.of(os.getpid()).save(self.state.root / "run" / "supervisor.pid")
         self._watching.clear()
         self._watchers = [threading.Thread(target=w, daemon=True) for w in (self._keep_status, self._keep_connectors)]
         for thread in self._watchers:
@@ -213,21 +221,14 @@ class Stack:
 
     def _keep_status(self) -> None:
         while not self._watching.wait(STATUS_EVERY_S):
-            self.supervisor.sample_memory()
-            self._write_status()
+            try:
+                self.supervisor.sample_memory()
+                self._write_status()
+            except Exception as error:  # such as a full disk: it may pass, and who asks for the status must see it again then
+                self.on_event(f"cannot tell the status: {type(error).__name__}: {error}")
 
     def _write_status(self) -> None:
-        services = {
-            name: {
-                "state": entry.state,
-                "ready": entry.is_ready.is_set(),
-                "pid": entry.identity.pid if entry.identity else None,
-                "restarts": self.restart_count(name),
-                "memory_mb": round(entry.memory_mb, 1),
-                "failure": entry.failure,
-            }
-            for name, entry in self.supervisor.running.items()
-        }
+        services = {name: entry.as_json() for name, entry in self.supervisor.running.items()}
         path = self.state.root / "run" / "status.json"
         part = path.with_suffix(".part")
         part.write_text(json.dumps({"phase": self.phase, "at": time.time(), "pid": os.getpid(), "services": services}))
@@ -272,37 +273,7 @@ class _Background:
             raise self.error
 
 
-def hold_file(root: Path, service: str) -> Path:
-    return root / "run" / f"{service}.hold"
-
-
 def settings_of_running(root: Path) -> Settings:
     """Settings of a stack that another process runs."""
+    environment.isolate()
     return environment.settings_of(State.open(root, running=True))
-
-
-class Held:
-    """Have the running stack stop a service for a while. A service that did not run is left alone."""
-
-    def __init__(self, root: Path, service: str) -> None:
-        self.root, self.service = root, service
-        self.file = hold_file(root, service)
-
-    def __enter__(self) -> Held:
-        if self._running():
-            self.file.touch()
-            deadline = time.monotonic() + 60
-            while self._running():
-                if time.monotonic() > deadline:
-                    self.file.unlink(missing_ok=True)
-                    raise C360Error(f"the stack in {self.root} does not stop {self.service}", "see `c360 status`")
-                time.sleep(0.2)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.unlink(missing_ok=True)
-
-    def _running(self) -> bool:
-        pid_file = self.root / "run" / f"{self.service}.pid"
-        identity = Identity.load(pid_file)
-        return bool(identity and identity.process())

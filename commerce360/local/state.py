@@ -24,6 +24,7 @@ PORTS = {
     "page": 19080,
 }
 PORT_SHIFT = "C360_PORT_SHIFT"  # added to every port of a new stack, to keep stacks of one machine apart
+LAST_PORT = 65_535
 SECRETS = ("postgres_superuser", "postgres_shop", "postgres_debezium")
 
 
@@ -57,7 +58,7 @@ class State:
             known = json.loads(file.read_text()) if file.exists() else {}
         except ValueError as error:
             raise ConfigError(f"{file} is damaged: {error}", "remove the state folder and start again") from error
-        shift = int(os.environ.get(PORT_SHIFT, "0"))
+        shift = _shift()
         ports = {**{name: port + shift for name, port in PORTS.items()}, **known.get("ports", {})}
         if not running:
             ports = _free_ports(ports)
@@ -82,9 +83,25 @@ class State:
     def _mint(self, name: str) -> None:
         path = self.secret_file(name)
         if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(24) + "\n")
+            part = path.with_suffix(".part")
+            write_private(part, secrets.token_urlsafe(24) + "\n")
+            part.replace(path)
+
+
+def _shift() -> int:
+    given = os.environ.get(PORT_SHIFT, "0")
+    low, high = 1024 - min(PORTS.values()), LAST_PORT - max(PORTS.values())
+    if not given.lstrip("-").isdigit() or not low <= int(given) <= high:
+        raise ConfigError(f"{PORT_SHIFT} is {given!r}", f"give it a whole number from {low} to {high}")
+    return int(given)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Readable by nobody else from the first moment on."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(text)
 
 
 def _free_ports(wanted: dict[str, int]) -> dict[str, int]:
@@ -92,6 +109,8 @@ def _free_ports(wanted: dict[str, int]) -> dict[str, int]:
     for name, port in wanted.items():
         while port in taken or not is_free(port):
             port += 1
+            if port > LAST_PORT:
+                raise ConfigError(f"there is no free port for {name}", f"set {PORT_SHIFT} to another number")
         taken.add(port)
         wanted[name] = port
     return wanted

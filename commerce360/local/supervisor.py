@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from commerce360.errors import C360Error, UnavailableError
 from commerce360.local import process
@@ -34,6 +34,10 @@ class Service(Protocol):
     @property
     def ready_timeout_s(self) -> float: ...
 
+    @property
+    def port(self) -> int | None:
+        """Where it listens, None if it does not or if nobody may look."""
+
     def prepare(self) -> None:
         """Make what must exist before the first start. Called before every start; must be cheap when done."""
 
@@ -58,6 +62,17 @@ class Running:
     peak_mb: float = 0.0
     memory_mb: float = 0.0
 
+    def as_json(self) -> dict[str, Any]:
+        identity = self.identity  # another thread may take it away
+        return {
+            "state": self.state,
+            "ready": self.is_ready.is_set(),
+            "pid": identity.pid if identity else None,
+            "restarts": self.restarts,
+            "memory_mb": round(self.memory_mb, 1),
+            "failure": self.failure,
+        }
+
 
 class Supervisor:
     """Owns the processes of one state folder. Safe to call from several threads."""
@@ -68,6 +83,7 @@ class Supervisor:
         self.running = {s.name: Running(s) for s in services}
         self.order = [s.name for s in services]
         self.notify = notify
+        self.peak_mb = 0.0  # of all together
         self._closing = False
         self._lock = threading.Lock()  # between a start and the stop of everything
 
@@ -128,8 +144,10 @@ class Supervisor:
 
     def sample_memory(self) -> None:
         for entry in self.running.values():
-            entry.memory_mb = process.memory_mb(entry.identity) if entry.identity else 0.0
+            identity = entry.identity
+            entry.memory_mb = process.memory_mb(identity) if identity else 0.0
             entry.peak_mb = max(entry.peak_mb, entry.memory_mb)
+        self.peak_mb = max(self.peak_mb, sum(entry.memory_mb for entry in self.running.values()))
 
     def _keep(self, entry: Running) -> None:
         """One thread a service, for as long as it is wanted: the guard of the child watches this very thread."""
@@ -164,7 +182,7 @@ class Supervisor:
         began = time.monotonic()
         try:
             while entry.wanted.is_set() and child.poll() is None:
-                if not entry.is_ready.is_set() and service.ready():
+                if not entry.is_ready.is_set() and service.ready() and self._is_his(entry):
                     entry.is_ready.set()
                     entry.state, entry.early_deaths = "ready", -1
                     self.notify(f"{service.name} is ready after {time.monotonic() - began:.1f} s")
@@ -179,6 +197,11 @@ class Supervisor:
             child.wait()
             pid_file.unlink(missing_ok=True)
             entry.identity = None
+
+    def _is_his(self, entry: Running) -> bool:
+        """A server of another stack on the same port answers as well, while ours has failed to bind it."""
+        port, identity = entry.service.port, entry.identity
+        return port is None or (identity is not None and process.listens(identity, port))
 
     def _end(self, entry: Running) -> None:
         """A service that was never ready has nothing to finish, and may be deaf while it starts."""

@@ -12,8 +12,8 @@ import zipfile
 from pathlib import Path
 
 from commerce360.errors import C360Error
-from commerce360.local.bootstrap import jars
-from commerce360.local.bootstrap.paths import ROOT
+from commerce360.local.bootstrap import jars, java
+from commerce360.local.bootstrap.paths import BUILD, ROOT
 
 SOURCE = ROOT / "infra" / "connect" / "src" / "commerce360" / "connect" / "AvroConverter.java"
 EXPECTED = ROOT / "infra" / "connect" / "avro-converter.sha256"
@@ -47,9 +47,9 @@ def compile_classes(java_home: Path) -> dict[str, bytes]:
     (compiler,) = jars.group_dir("ecj").glob("ecj-*.jar")
     # The compiler does not expand `dir/*`; --release wants a file that small runtimes lack.
     path = ":".join(str(p) for g in ("plugins/avro", "kafka") for p in sorted(jars.group_dir(g).glob("*.jar")) if p.name != JAR)
-    with tempfile.TemporaryDirectory() as temp:
+    with tempfile.TemporaryDirectory(dir=BUILD) as temp:
         options = ["-source", "17", "-target", "17", "-proc:none", "-nowarn", "-encoding", "UTF-8", "-g:lines,source,vars"]
-        runtime = [str(java_home / "bin" / "java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(compiler)]
+        runtime = [str(java_home / "bin" / "java"), *java.QUIET, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", str(compiler)]
         done = subprocess.run([*runtime, *options, "-cp", path, "-d", temp, str(SOURCE)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise C360Error(f"the converter does not compile: {done.stderr.strip()[-500:]}", "see infra/connect")

@@ -171,9 +171,7 @@ def _download(http: httpx2.Client, url: str, part: Path, item: Item, advance: Ad
             with part.open("ab" if reply.status_code == 206 else "wb") as file:
                 for block in reply.iter_bytes(1 << 16):
                     advance(file.write(block))
-    with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != item.sha256:
+    if (found := _sha256(part)) != item.sha256:
         part.unlink(missing_ok=True)
         raise C360Error(
             f"{Path(item.path).name} is not the locked file (sha256 {found[:12]}...)",
@@ -182,7 +180,16 @@ def _download(http: httpx2.Client, url: str, part: Path, item: Item, advance: Ad
     part.replace(item.cached)
 
 
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _place(item: Item, folder: Path) -> None:
+    """Hashed once more: what a power failure left in the cache may have the right size and nothing else."""
+    if _sha256(item.cached) != item.sha256:
+        item.cached.unlink()
+        raise C360Error(f"{Path(item.path).name} was damaged in the cache", "run the same command again: it is fetched anew")
     target = folder / Path(item.path).name
     if target.name.endswith(".tar.gz"):
         with tarfile.open(item.cached) as archive:

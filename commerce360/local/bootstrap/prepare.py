@@ -6,12 +6,12 @@ import fcntl
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 from commerce360.local.bootstrap import converter, jars, java
-from commerce360.local.bootstrap.paths import BUILD
+from commerce360.local.bootstrap.paths import BUILD, cache
 from commerce360.steps import Note
 
 PACKAGES = (
@@ -68,8 +68,10 @@ def _fetch(items: list[jars.Item], total: int, note: Note) -> None:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Two set-ups of one checkout at once would undo each other's lay-out."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / ".prepare.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """Two set-ups at once would undo each other's lay-out in one checkout, and each other's downloads in the cache of one user."""
+    with ExitStack() as held:
+        for folder in (BUILD, cache()):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context((folder / ".prepare.lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield

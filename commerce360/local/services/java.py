@@ -49,6 +49,10 @@ class JavaService:
         self.java = java_home / "bin" / "java"
         self.home = state.data(self.name)
 
+    @property
+    def port(self) -> int:
+        return self.state.ports[self.name]
+
     def jvm(self, heap: str | None = None) -> list[str]:
         temp = self.home / "tmp"
         temp.mkdir(parents=True, exist_ok=True)

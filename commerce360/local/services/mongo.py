@@ -21,6 +21,7 @@ class Mongo:
         self.state = state
         self.program = venv / "bin" / "secantusd-py"
         self.home = state.data("mongo")
+        self.port = state.ports["mongo"]
 
     def prepare(self) -> None:
         if not self.program.exists():

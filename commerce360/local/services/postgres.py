@@ -15,7 +15,7 @@ from pathlib import Path
 
 from commerce360.errors import ConfigError
 from commerce360.local.process import Command
-from commerce360.local.state import State
+from commerce360.local.state import State, write_private
 
 NEEDED = ("initdb", "postgres")
 OLDEST = 15
@@ -105,6 +105,7 @@ class Postgres:
     name = "postgres"
     stop_signal = signal.SIGINT  # fast shutdown: sessions are ended, data is flushed
     ready_timeout_s = 60.0
+    port = None  # runs under another account; its password tells it from another server
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -175,8 +176,7 @@ class Postgres:
     def _init(self, user: pwd.struct_passwd | None) -> None:
         shutil.rmtree(self.data, ignore_errors=True)  # a killed initdb leaves a part
         password = self.home / "initial-password"
-        password.write_text(self.state.secret("postgres_superuser") + "\n")
-        password.chmod(0o600)
+        write_private(password, self.state.secret("postgres_superuser") + "\n")
         if user:
             for path in (self.home, password):
                 os.chown(path, user.pw_uid, user.pw_gid)

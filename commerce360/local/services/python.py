@@ -20,15 +20,16 @@ class PythonService:
     """`python -m <module>` with the stack's settings in its environment."""
 
     stop_signal = signal.SIGTERM
+    ready_timeout_s = 90.0
 
     def __init__(
-        self, name: str, module: str, env: Mapping[str, str], home: Path, ready: Callable[[], bool], ready_timeout_s: float = 90.0
+        self, name: str, module: str, env: Mapping[str, str], home: Path, ready: Callable[[], bool], port: int | None = None
     ) -> None:
         self.name = name
         self.module = module
         self.variables = env
         self.home = home
-        self.ready_timeout_s = ready_timeout_s
+        self.port = port
         self._ready = ready
 
     @property

@@ -26,12 +26,22 @@ def test_left_overs_are_ended_and_strangers_are_not(tmp_path: Path) -> None:
     left = subprocess.Popen(("sleep", "60"), start_new_session=True)
     Identity.of(left.pid).save(tmp_path / "run" / "kafka.pid")
     replace(Identity.of(os.getpid()), tick=1).save(tmp_path / "run" / "mongo.pid")  # our own pid, written down for another process
-    (tmp_path / "run" / "shop.hold").touch()
+    (tmp_path / "run" / "shop.hold.1").touch()
+    (tmp_path / "run" / "sshd.pid").write_text("1")
     with claim(tmp_path):
         assert end_leftovers(tmp_path) == 1
         assert end_leftovers(tmp_path) == 0
     left.wait()
-    assert [p.name for p in (tmp_path / "run").iterdir()] == ["supervisor.lock"]
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["sshd.pid", "supervisor.lock"]
+
+
+def test_somebody_elses_folder_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("x")
+    with pytest.raises(ConfigError, match=r"holds precious\.txt"):
+        claim(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
+    with pytest.raises(ConfigError, match="not a folder"):
+        claim(tmp_path / "precious.txt")
 
 
 def test_a_dead_supervisor_is_none(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from processes import gone
 
-from commerce360.errors import C360Error, ConfigError
+from commerce360.errors import C360Error, ConfigError, UnavailableError
 from commerce360.local.process import Command
 from commerce360.local.supervisor import HOPELESS, Supervisor, last_line
 
@@ -22,6 +23,7 @@ class Script:
 
     stop_signal = signal.SIGTERM
     ready_timeout_s = 20.0
+    port: int | None = None
 
     def __init__(self, name: str, home: Path, script: str = "touch $0; sleep 60", ready: Callable[[], bool] | None = None) -> None:
         self.name = name
@@ -159,3 +161,14 @@ def test_waiting_for_a_stopped_service_ends(tmp_path: Path) -> None:
 def test_last_line(tmp_path: Path, text: str, expected: str) -> None:
     (tmp_path / "log").write_text(text)
     assert last_line(tmp_path / "log") == expected
+
+
+def test_a_server_of_somebody_else_on_its_port_does_not_make_it_ready(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        service = Script("a", tmp_path, ready=lambda: True)
+        service.port = stranger.getsockname()[1]
+        with supervising(tmp_path, service) as (supervisor, _):
+            supervisor.start("a")
+            with pytest.raises(UnavailableError, match="not ready"):
+                supervisor.wait_ready("a", timeout_s=1.5)
+            assert supervisor.running["a"].identity
