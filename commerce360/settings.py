@@ -25,8 +25,12 @@ class Kafka(BaseModel):
     bootstrap: str = "127.0.0.1:19092"
 
     def client(self, **more: str | int | float | bool) -> dict[str, str | int | float | bool]:
-        """librdkafka configuration; names as in its CONFIGURATION.md. Consumers read committed records only (its default)."""
-        return {"bootstrap.servers": self.bootstrap, "broker.address.family": "v4", "log_level": 3, **more}
+        """librdkafka configuration; names as in its CONFIGURATION.md. Consumers read committed records only (its default).
+
+        No broker.address.family: librdkafka would ask for addresses of that family with AI_ADDRCONFIG, and a machine without a network
+        has none but loopback, which does not count.
+        """
+        return {"bootstrap.servers": self.bootstrap, "log_level": 3, **more}
 
 
 class Registry(BaseModel):

@@ -78,6 +78,7 @@ def open_session(lake: Lake, scratch: Path) -> SparkSession:
         os.environ["JAVA_HOME"] = lake.java_home
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    os.environ["SPARK_LAUNCHER_OPTS"] = "-XX:-UsePerfData"
     builder = SparkSession.builder
     for key, value in configuration(lake, scratch).items():
         builder = builder.config(key, value)

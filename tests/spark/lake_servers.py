@@ -103,7 +103,7 @@ class Broker:
         self._create_topics()
 
     def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.bootstrap, "broker.address.family": "v4", "log_level": 0})
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
 
     def _create_topics(self) -> None:
         """A request that came too early or whose answer came too late is repeated; it may have made some topics already."""

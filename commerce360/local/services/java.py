@@ -95,7 +95,7 @@ class Kafka(JavaService):
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
-        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{self.state.ports['kafka']}", "log_level": 0, "broker.address.family": "v4"})
+        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{self.state.ports['kafka']}", "log_level": 0})
         try:
             found = admin.list_topics(timeout=3)
             return bool(found.brokers) and found.cluster_id == self.state.ids["cluster"]
