@@ -237,6 +237,9 @@ def _show_status(state: Path, found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if not found.get("services"):
+        typer.echo(f"{state}: {found.get('phase', 'stopped')}; start it with: c360 up --state {state}")
+        return
     table = Table(title=f"{state}: {found.get('phase', 'stopped')}", title_justify="left")
     for name in ("service", "state", "pid", "restarts", "memory"):
         table.add_column(name, justify="right" if name in ("pid", "restarts", "memory") else "left")
@@ -245,10 +248,9 @@ def _show_status(state: Path, found: dict[str, Any]) -> None:
         table.add_row(name, entry["failure"] or entry["state"], pid, str(entry["restarts"]), f"{entry['memory_mb']:.0f} MB")
     console = Console()
     console.print(table)
-    if found.get("services"):
-        ports = json.loads((state / "stack.json").read_text())["ports"]
-        console.print(f"live page: {_page(state)}")
-        console.print(", ".join(f"{name} 127.0.0.1:{port}" for name, port in ports.items()))
+    ports = json.loads((state / "stack.json").read_text())["ports"]
+    console.print(f"live page: {_page(state)}")
+    console.print(", ".join(f"{name} 127.0.0.1:{port}" for name, port in ports.items()))
 
 
 def _last_error(log: Path) -> tuple[str, str]:

@@ -54,8 +54,8 @@ class Stack:
         """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it."""
         environment.isolate()
         lock = claim(root)
-        Identity.of(os.getpid()).save(root / "run" / "supervisor.pid")
         end_leftovers(root)
+        Identity.of(os.getpid()).save(root / "run" / "supervisor.pid")
         state = State.open(root)
         stack = cls(state, environment.settings_of(state, shop))
         stack._lock = lock

@@ -13,20 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 import requests
+from confluent_kafka import Producer
 
 from commerce360.lake import Lake
 from commerce360.local import SERVICES
 from commerce360.local.process import Identity, tree
 from commerce360.local.stack import settings_of_running
 from commerce360.local.state import SECRETS, State
+from commerce360.reconcile import topics
 from commerce360.settings import Settings
+from producers.ledger import Ledger
 from schemas.tables import DIM_PRODUCT
+from schemas.topics import CUSTOMERS, ORDERS, REVIEWS
 from warehouse.client import Client
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
-REPORT_KEYS = {"equal", "lost", "doubled", "rejected", "tables", "freshness_s", "memory_mb", "seconds", "versions"}
+REPORT_KEYS = {"equal", "lost", "doubled", "rejected", "looks", "tables", "freshness_s", "memory_mb", "seconds", "versions"}
 TABLES = {
     "customers",
     "products",
@@ -38,6 +43,12 @@ TABLES = {
     "fct_sales",
     "clickstream",
     "reviews",
+    "fct_sales targets",
+    "inferred customers",
+    "dim_date",
+    "dead_letters",
+    "gold.fct_sales",
+    "silver.reviews",
 }
 
 
@@ -142,6 +153,29 @@ def test_status_tells_what_runs(demo: Demo, report: dict[str, Any]) -> None:
     found = json.loads(done.stdout)
     assert found["phase"] == "running"
     assert found["services"]["loader"]["restarts"] == 1
+
+
+def test_deleted_lines_and_records_that_nobody_can_use_leave_all_stages_equal(demo: Demo, report: dict[str, Any], tmp_path: Path) -> None:
+    settings = demo.settings
+    announced = [e["order_id"] for e in Ledger.read(settings.state / "ledger").acked.values()]
+    with psycopg.connect(settings.postgres.conninfo()) as connection:
+        found = "SELECT order_id FROM sales.order_items WHERE line_no = 2 AND order_id = ANY(%s) LIMIT 1"
+        deleted = connection.execute(f"DELETE FROM sales.order_items WHERE line_no = 2 AND order_id = ({found})", (announced,))
+        assert deleted.rowcount == 1
+        connection.execute("INSERT INTO sales.orders VALUES ('late', 999999, 'placed', 'EUR', NULL, now())")
+        connection.execute("INSERT INTO sales.order_items VALUES ('late', 1, 1, 1, 2.50, 0, NULL)")
+    other = next(topics.read_all(settings.kafka, [ORDERS.name]))
+    producer = Producer(settings.kafka.client())
+    for topic in (CUSTOMERS.name, REVIEWS.name):
+        producer.produce(topic, key=b"k", value=b"garbage")
+        producer.produce(topic, key=other.key, value=other.value)  # a good record of another topic
+    assert producer.flush(20) == 0
+    done = c360("reconcile", "--state", str(demo.state), "--json", str(tmp_path / "result.json"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["rejected_by_reason"] == {"bad_magic": 2, "null_key": 1, "undecodable": 1}
+    counts = {name: {s["count"] for s in result["tables"][name]["stages"].values()} for name in ("dead_letters", "inferred customers")}
+    assert counts == {"dead_letters": {4}, "inferred customers": {1}}
 
 
 def test_a_value_changed_in_the_warehouse_is_named(demo: Demo, report: dict[str, Any]) -> None:

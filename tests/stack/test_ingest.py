@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -158,6 +159,7 @@ def test_only_loopback_addresses_are_bound(stack: Stack) -> None:
 def test_a_second_supervisor_is_refused(stack: Stack) -> None:
     with pytest.raises(ConfigError, match="running already"):
         Stack.open(stack.state.root)
+    assert claim.supervisor(stack.state.root) == Identity.of(os.getpid())  # whom `c360 status` and `c360 down` ask for
 
 
 def test_nothing_is_lost_or_doubled_when_any_server_is_killed(stack: Stack, read: Topics) -> None:
