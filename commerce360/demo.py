@@ -131,13 +131,14 @@ def traffic_line(shop: dict[str, Any], lake: dict[str, Any]) -> str:
 def reconcile(settings: Settings, note: Callable[[str], None]) -> Result:
     """Reconcile; if stages differ, drain and look once more before saying so."""
     result = Reconciler(settings, note).run()
-    for _ in range(SETTLE_TRIES - 1):
+    for look in range(2, SETTLE_TRIES + 1):
         if result.equal:
             break
         note("stages differ: waiting and looking again")
         time.sleep(5)
         Drain(settings, note).wait()
         result = Reconciler(settings, note).run()
+        result.looks = look
     return result
 
 

@@ -96,7 +96,7 @@ def _sales() -> str:
     return (
         f"WITH s AS ({sales}), c AS ({_spans(customers, 'customer_id')}), p AS ({_spans(products, 'product_id')}) "
         f"SELECT {names}, "
-        "COALESCE(c.version_key, CASE WHEN s.customer_id IS NOT NULL "
+        "COALESCE(c.version_key, CASE WHEN s.customer_id IS NOT NULL AND s.ordered_at IS NOT NULL "
         "THEN SUBSTR(SHA2(CONCAT(CAST(s.customer_id AS VARCHAR), '@inferred'), 256), 1, 32) END) AS customer_version_key, "
         f"{_match('c', 'customer_id')} AS customer_match, "
         f"p.version_key AS product_version_key, {_match('p', 'product_id')} AS product_match "

@@ -14,13 +14,15 @@ from decimal import Decimal
 from typing import Any
 
 DIGEST_BYTES = 16
+PLAIN = frozenset({str, int, bool, float, type(None)})
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def value(item: Any) -> Any:
     """A JSON value that is equal for equal content: UTC microseconds for times, plain text for decimals."""
     if isinstance(item, dt.datetime):
-        aware = item if item.tzinfo else item.replace(tzinfo=dt.UTC)  # the warehouse hands out TIMESTAMP_NTZ in UTC
-        return aware.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        naive = item.astimezone(dt.UTC).replace(tzinfo=None) if item.tzinfo else item  # the warehouse hands out TIMESTAMP_NTZ in UTC
+        return naive.isoformat(timespec="microseconds") + "Z"
     if isinstance(item, dt.date):
         return item.isoformat()
     if isinstance(item, Decimal):
@@ -34,7 +36,8 @@ def value(item: Any) -> Any:
 
 def digest(row: Mapping[str, Any], columns: Iterable[str]) -> bytes:
     """16 bytes that stand for the named columns of a row."""
-    text = json.dumps([value(row.get(column)) for column in columns], ensure_ascii=False, separators=(",", ":"))
+    get = row.get
+    text = _text([item if type(item := get(column)) in PLAIN else value(item) for column in columns])
     return hashlib.sha256(text.encode()).digest()[:DIGEST_BYTES]
 
 

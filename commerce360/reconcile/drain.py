@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-
-import requests
+from collections.abc import Callable, Sequence
 
 from commerce360 import metrics
-from commerce360.errors import UnavailableError
+from commerce360.errors import C360Error, UnavailableError
 from commerce360.lake import Lake
-from commerce360.reconcile import sources, topics
+from commerce360.reconcile import model, sources, topics
+from commerce360.reconcile.compare import Stage, compare
 from commerce360.settings import Settings
+from connect_configs.client import Connect, configurations
+from schemas.tables import BATCHES
 from schemas.topics import TOPICS
+from stream_jobs.entity import Row
 
+OLTP = "oltp-postgres"
 QUIET_S = 3.0
+PATIENCE_S = 20.0  # longer than any retry delay of a MongoDB connector
 
 
 class Drain:
-    """The traffic must have stopped before. `wait` returns when all stages are quiet and level."""
+    """The traffic must have stopped before. `wait` returns when all stages are quiet and level.
+
+    What that guarantees: every task of every connector ran at the last look; Debezium has stored a position behind the last commit
+    before `wait` was called; the topics were quiet for QUIET_S, and the lake and the warehouse have all of them. A change stream has no
+    position that could be compared with MongoDB's end, so there the content decides: every document is in silver as it is in
+    MongoDB now. Where it is not though nothing moved for PATIENCE_S, waiting is over, and the reconciliation names the documents.
+    """
 
     def __init__(self, settings: Settings, note: Callable[[str], None] = lambda _: None) -> None:
         self.settings = settings
         self.note = note
         self.lake = Lake(settings.lake)
+        self.connect = Connect(settings.connect.url)
 
     def wait(self, timeout_s: float = 180.0) -> float:
         """Seconds that it took. Raises UnavailableError that names the stage which did not get there."""
@@ -35,8 +46,12 @@ class Drain:
             if (now := self._ends()) != ends:
                 ends, since = now, time.monotonic()
             late = self._behind(target, ends)
-            if not late and time.monotonic() - since >= QUIET_S:
-                return time.monotonic() - began
+            quiet_s = time.monotonic() - since
+            if not late and quiet_s >= QUIET_S:
+                found = (documents_behind(self.lake, c, sources.documents(self.settings.mongo, c)) for c in model.DOCUMENTS)
+                late = next(filter(None, found), "")
+                if not late or quiet_s >= PATIENCE_S:
+                    return time.monotonic() - began
             if time.monotonic() - began > timeout_s:
                 raise UnavailableError(
                     f"not drained after {timeout_s:.0f} s: {late or 'topics still grow'}", "see `c360 status` and `c360 logs`"
@@ -48,9 +63,12 @@ class Drain:
         return topics.end_offsets(self.settings.kafka, [t.name for t in TOPICS])
 
     def _behind(self, wal: int, ends: dict[str, dict[int, int]]) -> str:
-        position = self._connector_position()
-        if position < wal:
-            return f"Debezium is {(wal - position) / 1024:.0f} KiB of WAL behind"
+        """The first stage that is not level, as a sentence; empty when all are."""
+        return connectors_behind(self.connect, wal) or self._lake_behind(ends)
+
+    def _lake_behind(self, ends: dict[str, dict[int, int]]) -> str:
+        if not self.lake.exists(BATCHES):
+            return "the lake has no tables yet"
         batch = self.lake.last_batch()
         done = json.loads(batch["offsets"]) if batch else {}
         lag = sum(max(0, end - int(done.get(t, {}).get(str(p), 0))) for t, parts in ends.items() for p, end in parts.items())
@@ -61,12 +79,29 @@ class Drain:
             return f"the warehouse is {batch['batch_id'] - shown} batches behind"
         return ""
 
-    def _connector_position(self) -> int:
-        """Bytes of WAL that Debezium has read and stored as its offset; its heartbeat moves it when tables are quiet."""
-        try:
-            reply = requests.get(f"{self.settings.connect.url}/connectors/oltp-postgres/offsets", timeout=10)
-            reply.raise_for_status()
-            stored = reply.json()["offsets"]
-        except (requests.RequestException, ValueError, KeyError):
-            return -1
-        return max((int((o.get("offset") or {}).get("lsn") or -1) for o in stored), default=-1)
+
+def connectors_behind(connect: Connect, wal: int) -> str:
+    """Which connector does not run with all its tasks, or how much WAL Debezium has yet to read; empty when all is well.
+
+    Debezium's stored offset is the position; its heartbeat moves it when the tables are quiet.
+    """
+    try:
+        for name in configurations():
+            found = connect.status(name)
+            if found is None or not found.running:
+                return f"connector {name} does not run" + (f": {found.cause}" if found and found.cause else "")
+        position = max((int((o.get("offset") or {}).get("lsn") or -1) for o in connect.offsets(OLTP)), default=-1)
+    except C360Error as error:  # Connect may be starting again
+        return error.message
+    return f"Debezium is {(wal - position) / 1024:.0f} KiB of WAL behind" if position < wal else ""
+
+
+def documents_behind(lake: Lake, source: model.Source, documents: Sequence[Row]) -> str:
+    """How many of the source's documents, present or deleted, silver does not have as they are now; empty for none."""
+    table = model.DOCUMENTS[source]
+    found = [
+        Stage.of("mongo", documents, source.key, source.columns),
+        Stage.of("silver", lake.newest(table, where=table.visible).to_pylist(), source.key, source.columns),
+    ]
+    count = sum(compare(table.entity, found, source.columns, show=0).kinds.values())
+    return f"{count} documents of {table.entity} are not in the lake as they are in MongoDB" if count else ""

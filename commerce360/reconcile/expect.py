@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
 from typing import Any
 
 Row = dict[str, Any]
 
 
-def sales(orders: Iterable[Row], items: Iterable[Row], web: Iterable[Mapping[str, Any]], gone: set[str]) -> list[Row]:
-    """Rows of the `fct_sales` view. `web` are acknowledged order events, `gone` the ids of orders that were deleted."""
+def sales(
+    orders: Iterable[Row],
+    items: Iterable[Row],
+    web: Iterable[Mapping[str, Any]],
+    gone: set[str],
+    gone_lines: Set[tuple[Any, ...]] = frozenset(),
+) -> list[Row]:
+    """Rows of the `fct_sales` view.
+
+    `web` are the order events that Kafka has; `gone` and `gone_lines` the orders and (order, line) that the back office deleted, though
+    the web shop may have announced them.
+    """
     headers = {o["order_id"]: o for o in orders}
     booked: dict[str, dict[int, Row]] = defaultdict(dict)
     for item in items:
@@ -26,7 +36,7 @@ def sales(orders: Iterable[Row], items: Iterable[Row], web: Iterable[Mapping[str
         header, event = headers.get(order_id), announced.get(order_id)
         lines = {**({line["line_no"]: line for line in event["lines"]} if event else {}), **booked.get(order_id, {})}
         head = _head(header, event)
-        made += [_line(order_id, head, line) for line in lines.values()]
+        made += [_line(order_id, head, line) for number, line in lines.items() if (order_id, number) not in gone_lines]
     return made
 
 

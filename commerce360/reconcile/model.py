@@ -11,6 +11,7 @@ from typing import Any
 from schemas import tables, topics
 from schemas.tables import Table
 from schemas.topics import Topic
+from stream_jobs import wire
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,10 @@ class Source:
     def typed(self, image: Mapping[str, Any]) -> dict[str, Any]:
         """A row image as Debezium or the MongoDB connector wrote it, with times and decimals as values."""
         row = dict(image)
-        for name in self.timestamps & row.keys():
-            row[name] = dt.datetime.fromisoformat(row[name]) if isinstance(row[name], str) else row[name]
-        for name in self.decimals & row.keys():
-            row[name] = Decimal(row[name]) if isinstance(row[name], str) else row[name]
+        for names, read in ((self.timestamps, dt.datetime.fromisoformat), (self.decimals, Decimal)):
+            for name in names & row.keys():
+                if isinstance(row[name], str) and row[name] != wire.PLACEHOLDER:
+                    row[name] = read(row[name])
         return row
 
 
@@ -37,13 +38,12 @@ CUSTOMERS = Source(
     topics.CUSTOMERS,
     ("customer_id",),
     ("customer_id", "email", "full_name", "city", "country", "tier", "marketing_consent", "points", "last_login_at"),
-    timestamps=frozenset({"last_login_at", "created_at"}),
+    timestamps=frozenset({"last_login_at"}),
 )
 PRODUCTS = Source(
     topics.PRODUCTS,
     ("product_id",),
     ("product_id", "sku", "name", "description", "category", "price", "cost", "active"),
-    timestamps=frozenset({"created_at"}),
     decimals=frozenset({"price", "cost"}),
 )
 ORDERS = Source(
@@ -71,9 +71,18 @@ REVIEWS = _document(topics.REVIEWS, tables.REVIEWS, "reviewed_at")
 DOCUMENTS = {CLICKSTREAM: tables.CLICKSTREAM, REVIEWS: tables.REVIEWS}
 
 
+# Tables whose first stage is a source; where all of them are empty, nothing was compared.
+SOURCED = (*(s.topic.entity for s in (*OLTP, *DOCUMENTS)), "order_events")
+
+
 def content_columns(table: Table) -> tuple[str, ...]:
     """What two stages must agree on: all that is fed, without the lineage of one particular run."""
     return tuple(c.name for c in table.fed_columns if c.name not in tables.LINEAGE_NAMES)
+
+
+def log_columns(table: Table) -> tuple[str, ...]:
+    """All that a fold of the stream determines of a log row: its lineage and the writer's own columns too, but not which batch made it."""
+    return tuple(c.name for c in table.columns if c.name != "batch_id")
 
 
 SALES_COLUMNS = content_columns(tables.FCT_SALES)

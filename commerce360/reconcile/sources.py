@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from commerce360.errors import UnavailableError
+from commerce360.reconcile.model import Source
 from commerce360.settings import Mongo, Postgres
 
 Row = dict[str, Any]
@@ -17,13 +19,10 @@ def postgres_rows(postgres: Postgres, tables: Sequence[str]) -> dict[str, list[R
     from psycopg import sql
     from psycopg.rows import dict_row
 
-    try:
-        with psycopg.connect(postgres.conninfo(), row_factory=dict_row, connect_timeout=10) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            query = sql.SQL("SELECT * FROM sales.{}")
-            return {t: connection.execute(query.format(sql.Identifier(t))).fetchall() for t in tables}
-    except psycopg.OperationalError as error:
-        raise UnavailableError(f"PostgreSQL does not answer: {str(error).splitlines()[0]}", "see `c360 status`") from error
+    with _asking(), psycopg.connect(postgres.conninfo(), row_factory=dict_row, connect_timeout=10) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        query = sql.SQL("SELECT * FROM sales.{}")
+        return {t: connection.execute(query.format(sql.Identifier(t))).fetchall() for t in tables}
 
 
 def mongo_documents(mongo: Mongo, collection: str) -> Iterator[Row]:
@@ -42,10 +41,26 @@ def mongo_documents(mongo: Mongo, collection: str) -> Iterator[Row]:
         raise UnavailableError(f"MongoDB does not answer: {str(error)[:200]}", "see `c360 status`") from error
 
 
+def documents(mongo: Mongo, source: Source) -> list[Row]:
+    """All documents of the source's collection, with their key as the lake calls it."""
+    return [{**d, source.key[0]: d["_id"]} for d in mongo_documents(mongo, source.topic.entity)]
+
+
 def wal_position(postgres: Postgres) -> int:
     """Where the write-ahead log ends now, in bytes."""
     import psycopg
 
-    with psycopg.connect(postgres.conninfo(), connect_timeout=10) as connection:
+    with _asking(), psycopg.connect(postgres.conninfo(), connect_timeout=10) as connection:
         row = connection.execute("SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint").fetchone()
     return int(row[0]) if row else 0
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        said = str(error).splitlines() or [type(error).__name__]
+        raise UnavailableError(f"PostgreSQL does not answer: {said[0]}", "see `c360 status`") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from commerce360.errors import UnavailableError
@@ -13,48 +14,67 @@ from stream_jobs.entity import Record
 
 
 def read_all(kafka: Kafka, topics: Iterable[str], timeout_s: float = 60.0) -> Iterator[Record]:
-    """All records from the first to the end that each partition has when it is reached. Raises UnavailableError on silence."""
-    from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+    """All records from the first to the end that each partition has when it is reached.
 
-    more: dict[str, str | int] = {"group.id": "c360-reconcile", "enable.auto.commit": False, "enable.partition.eof": True}
-    consumer = Consumer(kafka.client(**more))
-    try:
-        found = consumer.list_topics(timeout=15).topics
-        waiting = {(t, p) for t in topics if t in found for p in found[t].partitions}
+    Raises UnavailableError on silence, and for a topic that the broker does not have.
+    """
+    from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
+
+    with _consumer(kafka, "c360-reconcile") as consumer:
+        waiting = set(_partitions(kafka, consumer, topics, timeout_s))
         consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in waiting])
         heard = time.monotonic()
         while waiting:
-            messages = consumer.consume(2000, timeout=0.2)  # it waits for all 2000, or as long as it may
-            if messages:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > timeout_s:
-                raise UnavailableError(f"Kafka at {kafka.bootstrap} sent nothing for {timeout_s:.0f} s", "see `c360 logs kafka`")
-            for message in messages:
+            for message in consumer.consume(2000, timeout=0.2):  # it waits for all 2000, or as long as it may
                 error = message.error()
                 if error is None:
+                    heard = time.monotonic()
                     yield _record(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
+                    heard = time.monotonic()
                     waiting.discard((message.topic(), message.partition()))
                 elif error.fatal():
                     raise UnavailableError(f"cannot read {message.topic()}: {error.str()}", "see `c360 logs kafka`")
-    finally:
-        consumer.close()
+            if time.monotonic() - heard > timeout_s:
+                raise UnavailableError(f"Kafka at {kafka.bootstrap} sent nothing for {timeout_s:.0f} s", "see `c360 logs kafka`")
 
 
-def end_offsets(kafka: Kafka, topics: Iterable[str]) -> dict[str, dict[int, int]]:
-    """{topic: {partition: offset after the last record}}; transaction markers count as offsets."""
-    from confluent_kafka import Consumer, TopicPartition
+def end_offsets(kafka: Kafka, topics: Iterable[str], timeout_s: float = 15.0) -> dict[str, dict[int, int]]:
+    """{topic: {partition: offset after the last record}}; transaction markers count as offsets. Raises as `read_all` does."""
+    from confluent_kafka import TopicPartition
 
-    consumer = Consumer(kafka.client(**{"group.id": "c360-reconcile-ends"}))
+    found: dict[str, dict[int, int]] = {}
+    with _consumer(kafka, "c360-reconcile-ends") as consumer:
+        for topic, partition in _partitions(kafka, consumer, topics, timeout_s):
+            ends = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
+            if ends is None:
+                raise UnavailableError(f"Kafka at {kafka.bootstrap} does not say where {topic} ends", "see `c360 logs kafka`")
+            found.setdefault(topic, {})[partition] = ends[1]
+    return found
+
+
+@contextmanager
+def _consumer(kafka: Kafka, group: str) -> Iterator[Any]:
+    """Commits nothing. What librdkafka raises while it is open becomes UnavailableError."""
+    from confluent_kafka import Consumer, KafkaException
+
+    more: dict[str, str | int] = {"group.id": group, "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer(kafka.client(**more))
     try:
-        found = consumer.list_topics(timeout=15).topics
-        return {
-            t: {p: consumer.get_watermark_offsets(TopicPartition(t, p), timeout=15)[1] for p in found[t].partitions}
-            for t in topics
-            if t in found
-        }
+        yield consumer
+    except KafkaException as error:
+        raise UnavailableError(f"Kafka at {kafka.bootstrap} does not answer: {error.args[0]}", "see `c360 status`") from error
     finally:
         consumer.close()
+
+
+def _partitions(kafka: Kafka, consumer: Any, topics: Iterable[str], timeout_s: float) -> list[tuple[str, int]]:
+    """(topic, partition) of all topics. One that is missing has lost its records, and is no empty one."""
+    wanted, found = list(topics), consumer.list_topics(timeout=timeout_s).topics
+    missing = [t for t in wanted if t not in found or found[t].error is not None]
+    if missing:
+        raise UnavailableError(f"Kafka at {kafka.bootstrap} has no topic {', '.join(missing)}", "start the stack with `c360 up`")
+    return [(t, p) for t in wanted for p in found[t].partitions]
 
 
 def digest(record: Record) -> bytes:

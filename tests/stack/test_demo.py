@@ -30,6 +30,8 @@ from schemas.tables import DIM_PRODUCT
 from schemas.topics import CUSTOMERS, ORDERS, REVIEWS
 from warehouse.client import Client
 
+# In the background of a shell SIGINT is ignored, by us and by what we start.
+INTERRUPT = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 REPORT_KEYS = {"equal", "lost", "doubled", "rejected", "looks", "tables", "freshness_s", "memory_mb", "seconds", "versions"}
 TABLES = {
@@ -94,7 +96,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     try:
         yield demo
     finally:
-        demo.process.send_signal(signal.SIGINT)
+        demo.process.terminate()
         demo.process.wait(120)
 
 
@@ -205,7 +207,7 @@ def test_a_value_changed_in_gold_is_named(demo: Demo, report: dict[str, Any]) ->
 
 def test_ctrl_c_ends_everything(demo: Demo, report: dict[str, Any]) -> None:
     processes = [p for found in demo.processes().values() for p in found]
-    demo.process.send_signal(signal.SIGINT)
+    demo.process.send_signal(INTERRUPT)
     assert demo.process.wait(120) == 0  # the report was equal
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []

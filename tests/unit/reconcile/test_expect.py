@@ -54,6 +54,12 @@ def test_a_deleted_order_is_gone_though_the_web_shop_announced_it():
     assert expect.sales([order("p")], [item("p")], [event("o")], {"o"}) == expect.sales([order("p")], [item("p")], [], set())
 
 
+def test_a_line_that_the_back_office_deleted_is_gone_though_the_web_shop_announced_it():
+    rows = expect.sales([order()], [item()], [event("o", 1, 2)], set(), {("o", 2)})
+    assert [r["line_no"] for r in rows] == [1]
+    assert expect.sales([], [], [event()], set(), {("another", 1)}) == expect.sales([], [], [event()], set())
+
+
 def test_a_repeated_event_is_one_order_and_an_order_without_lines_is_no_sale():
     assert len(expect.sales([], [], [event(), event()], set())) == 1
     assert expect.sales([order()], [], [], set()) == []

@@ -1,100 +1,16 @@
 import json
 from itertools import permutations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reconcile_stream import ENTITIES, STREAM, T0, customer, document, foreign, record, refold, truncate
 
 from commerce360.reconcile import model
-from commerce360.reconcile.refold import Refold
 from schemas import topics
 from stream_jobs import dimensions
-from stream_jobs.entity import Record, RejectedError
 from stream_jobs.sales import SALES
-
-T0 = 1_770_000_000_000_000
-ENTITIES = (dimensions.CUSTOMERS, SALES)
-
-
-def record(topic, offset, value, key=None):
-    """Not Avro: `decode` below reads JSON, which says the same."""
-    encoded = None if value is None else json.dumps(value).encode()
-    return Record(topic.name, 0, offset, T0 + offset, json.dumps(key or {}).encode(), encoded)
-
-
-def decode(found):
-    if found.value == b'"bad"':
-        raise RejectedError("undecodable", "test")
-    return json.loads(found.key), None if found.value is None else json.loads(found.value)
-
-
-def change(topic, offset, op, lsn, image, **more):
-    source = {"sequence": f'["{lsn - 1}","{lsn}"]', "lsn": lsn, "ts_us": T0 + lsn, "snapshot": None}
-    envelope = {"op": op, "before": image if op == "d" else None, "after": None if op == "d" else image, "source": source}
-    key = {k: image[k] for k in next(s.key for s in model.OLTP if s.topic is topic)}
-    return record(topic, offset, {**envelope, **more}, key)
-
-
-def customer(offset, op, lsn, city, customer_id=1):
-    image = {
-        **dict.fromkeys(model.CUSTOMERS.columns),
-        "customer_id": customer_id,
-        "full_name": "Ada",
-        "city": city,
-        "tier": "gold",
-        "points": 0,
-    }
-    return change(topics.CUSTOMERS, offset, op, lsn, {**image, "marketing_consent": False, "created_at": "2026-01-01T00:00:00Z"})
-
-
-def document(offset, operation, text=None):
-    full = None if text is None else json.dumps({"_id": "r", "title": text})
-    return record(topics.REVIEWS, offset, {"operationType": operation, "documentKey": '{"_id": "r"}', "fullDocument": full})
-
-
-def order(offset, op, lsn, status):
-    image = {
-        "order_id": "o",
-        "customer_id": 1,
-        "status": status,
-        "currency": "EUR",
-        "campaign_id": None,
-        "ordered_at": "2026-03-01T09:00:00Z",
-    }
-    return change(topics.ORDERS, offset, op, lsn, image)
-
-
-def item(offset, lsn, quantity):
-    image = {
-        "order_id": "o",
-        "line_no": 1,
-        "product_id": 5,
-        "quantity": quantity,
-        "unit_price": "10.50",
-        "discount": "1.00",
-        "unit_cost": None,
-    }
-    return change(topics.ORDER_ITEMS, offset, "c", lsn, image)
-
-
-STREAM = [
-    customer(0, "c", 10, "Rome"),
-    customer(1, "u", 20, "Oslo"),
-    customer(2, "u", 30, "Bonn"),
-    customer(3, "c", 15, "Lima", customer_id=2),
-    customer(4, "d", 40, "Lima", customer_id=2),
-    order(0, "c", 11, "placed"),
-    order(1, "u", 21, "paid"),
-    item(0, 12, 2),
-    document(0, "insert", "good"),
-    document(1, "update", "better"),
-]
-
-
-def refold(records):
-    made = Refold(decode, ENTITIES)
-    for found in records:
-        made.add(found)
-    return made
+from stream_jobs.silver import DOCUMENTS
 
 
 def content(made):
@@ -128,8 +44,83 @@ def test_a_deleted_document_is_gone_and_one_that_was_gone_when_it_was_looked_up_
     assert [r["title"] for r in before.current(model.REVIEWS)] == ["good"]  # until the delete comes
 
 
+def rejected(made):
+    must, _ = made.dead_letters()
+    return {(letter.topic, letter.offset, letter.reason) for letter in must}
+
+
 def test_what_cannot_be_used_is_counted_with_its_reason_and_a_tombstone_is_nothing():
-    bad, tombstone = record(topics.ORDERS, 9, "bad"), record(topics.CUSTOMERS, 9, None)
-    made = refold([*STREAM, bad, tombstone])
-    assert made.rejected == [(bad, "undecodable")]
+    made = refold([*STREAM, record(topics.ORDERS, 9, "bad"), record(topics.CUSTOMERS, 9, None)])
+    assert rejected(made) == {("oltp.sales.orders", 9, "undecodable")}
     assert content(made) == content(refold(STREAM))
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (truncate(topics.CUSTOMERS, 9), "truncate_refused"),
+        (truncate(topics.ORDER_ITEMS, 9), "truncate_refused"),
+        (foreign(topics.CUSTOMERS, 9), "null_key"),
+        (foreign(topics.ORDERS, 9), "null_key"),
+        (record(topics.CUSTOMERS, 9, {"operationType": "insert", "fullDocument": "{}"}), "undecodable"),
+        (record(topics.ORDER_EVENTS, 9, {"op": "c"}), "undecodable"),
+        (record(topics.REVIEWS, 9, {"operationType": "insert", "fullDocument": "{}"}), "undecodable"),
+        (record(topics.REVIEWS, 9, {"operationType": "insert", "documentKey": '{"_id": "r"}', "fullDocument": "{"}), "undecodable"),
+    ],
+)
+def test_what_the_lake_makes_a_dead_letter_of_is_one_here_and_says_nothing_of_any_row(found, reason):
+    made = refold([*STREAM, found])
+    assert rejected(made) == {(found.topic, 9, reason)}
+    assert content(made) == content(refold(STREAM))
+
+
+def test_a_delete_without_the_row_before_it_deletes_the_key():
+    gone = customer(9, "d", 50, "Bonn")
+    envelope = {**json.loads(gone.value), "before": None}
+    made = refold([*STREAM, gone._replace(value=json.dumps(envelope).encode())])
+    assert (made.current(model.CUSTOMERS), made.deleted(model.CUSTOMERS)) == ([], {(1,), (2,)})
+
+
+def test_the_loser_of_a_conflict_is_a_dead_letter_once_and_its_repetitions_may_be():
+    loser, winner = customer(7, "c", 30, "Aachen"), STREAM[2]
+    again = loser._replace(offset=8)
+    for records in permutations([loser, winner, again]):
+        must, may = refold(records).dead_letters()
+        assert {(x.offset, x.reason) for x in must} == {(7, "seq_conflict")}
+        assert {(x.offset, x.reason) for x in may} == {(8, "seq_conflict")}
+
+
+def test_a_row_names_the_first_of_the_records_that_say_the_same():
+    for records in permutations([STREAM[2], STREAM[2]._replace(offset=7), customer(8, "u", 40, "Rome")]):
+        rows = {r["seq_pos"]: r["origin"] for r in refold(records).rows(dimensions.CUSTOMERS)}
+        assert rows == {30: "oltp.sales.customers/0/2", 40: "oltp.sales.customers/0/8"}
+
+
+def test_a_sale_names_the_first_of_the_records_that_announced_it():
+    line = {"line_no": 1, "product_id": 5, "quantity": 2, "unit_price": "9.99", "discount": "0.00"}
+    event = {"event_id": "e", "order_id": "w", "customer_id": 1, "event_ts": T0, "currency": "EUR", "campaign_id": None, "lines": [line]}
+    for offsets in permutations([3, 4]):
+        made = refold([record(topics.ORDER_EVENTS, n, event) for n in offsets])
+        assert {r["origin"] for r in made.rows(SALES)} == {"shop.orders.events/0/3"}
+        assert len(made.events) == 2
+
+
+def test_the_key_of_a_documents_record_is_not_read():
+    made = refold([document(0, "insert", "good")._replace(key=b"garbage")])
+    assert (rejected(made), [r["title"] for r in made.current(model.REVIEWS)]) == (set(), ["good"])
+
+
+def test_rows_asked_for_in_between_do_not_hide_what_comes_later():
+    made = refold(STREAM[:1])
+    assert len(made.rows(dimensions.CUSTOMERS)) == 1
+    made.add(STREAM[1])
+    assert len(made.rows(dimensions.CUSTOMERS)) == 2
+
+
+def test_a_document_row_has_the_place_of_its_newest_change_and_a_deleted_one_stays():
+    clock = {"clusterTime": '{"$timestamp": {"t": 5, "i": 1}}'}
+    newest = record(topics.REVIEWS, 0, {**json.loads(document(0, "insert", "good").value), **clock})
+    [row] = refold([newest, document(1, "update", "copied late")]).document_rows(DOCUMENTS[1])
+    assert (row["title"], row["seq"], row["origin"]) == ("good", (5 << 32) + 1, "web.shop.reviews/0/0")
+    [row] = refold([document(0, "insert", "good"), document(1, "delete")]).document_rows(DOCUMENTS[1])
+    assert (row["is_deleted"], row["title"], row["source_offset"]) == (True, None, 1)

@@ -1,0 +1,168 @@
+"""For each table the chain of its stages, compared: source = topic = bronze = silver or gold = warehouse.
+
+"topic" and "bronze" are two measurements: each is a `Refold` of the records that were read there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from commerce360.lake import Lake
+from commerce360.reconcile import expect, model, targets
+from commerce360.reconcile.compare import Stage, TableResult, compare
+from commerce360.reconcile.refold import COLLECTIONS, Letter, Refold
+from schemas import tables
+from schemas.tables import Table
+from stream_jobs import calendar, dimensions
+from stream_jobs.entity import Entity, Row
+from stream_jobs.sales import SALES
+from warehouse import ddl
+from warehouse.client import Client
+
+DIMENSIONS = (dimensions.CUSTOMERS, dimensions.PRODUCTS)
+ENTITIES: tuple[Entity, ...] = (*DIMENSIONS, SALES)
+
+
+@dataclass(frozen=True)
+class Chains:
+    lake: Lake
+    warehouse: Client
+    refolds: Mapping[str, Refold]  # by stage, in the order of the stages
+
+    def current(self, source: model.Source, rows: Sequence[Row], table: Table | None = None) -> TableResult:
+        """The rows that PostgreSQL has now; through to the warehouse where the table is a dimension."""
+        read = _reader(source.key, source.columns)
+        stages = [read("postgres", rows), *self._refolded(read, lambda r: r.current(source))]
+        if table is not None:
+            stages += [
+                read("gold", self.lake.newest(table, where="is_visible AND is_current AND NOT is_deleted").to_pylist()),
+                read("warehouse", self.warehouse.query(f"{_shown(table)} AND IS_CURRENT AND NOT IS_DELETED")),
+            ]
+        return compare(source.topic.entity, stages, source.columns)
+
+    def gold(self, entity: Entity, expected: Sequence[Row] | None = None) -> TableResult:
+        """The rows of the view. `expected`: as the sources imply them, where there is an independent way to know them."""
+        table = entity.table
+        columns = model.content_columns(table)
+        read = _reader(table.key, columns)
+        stages = [] if expected is None else [read("sources", expected)]
+        stages += self._refolded(read, lambda r: [row for row in r.rows(entity) if _visible(table, row)])
+        stages.append(read("gold", self.lake.newest(table, where=table.visible).to_pylist()))
+        stages.append(read("warehouse", self.warehouse.query(_shown(table))))
+        return compare(table.entity, stages, columns)
+
+    def log(self, table: Table, rows: Callable[[Refold], Sequence[Row]]) -> TableResult:
+        """The newest row of every key, hidden ones too, in all columns but `batch_id`: lineage and the writer's own ones as well.
+
+        A row names the record that it stands for, and a batch that appends it again because its neighbour changed keeps that name
+        (`Dimension.fold`, `sales._unite`). Of records that say the very same it names the first; only when they were in different
+        partitions, where Kafka gives no order, may a batch have seen the other one first.
+        """
+        columns = model.log_columns(table)
+        read = _reader(table.key, columns)
+        return compare(table.name, [*self._refolded(read, rows), read("lake", self.lake.newest(table).to_pylist())], columns)
+
+    def logs(self) -> list[TableResult]:
+        """`log` of every silver and gold table that comes from topics."""
+        gold = [self.log(e.table, lambda r, e=e: r.rows(e)) for e in ENTITIES]  # type: ignore[misc]
+        return gold + [self.log(d.table, lambda r, d=d: r.document_rows(d)) for d in COLLECTIONS.values()]  # type: ignore[misc]
+
+    def events(self, known: Iterable[Mapping[str, Any]]) -> TableResult:
+        """`known`: acknowledged events, which must be in the topic, and intended ones that are. Repeats are counted apart."""
+        read = _reader(("event_id",), model.EVENT_COLUMNS)
+        stages = [read("producer", [_event(e) for e in known])]
+        stages += self._refolded(read, lambda r: list({e["event_id"]: _event(e) for e in r.events}.values()))
+        return compare("order_events", stages, model.EVENT_COLUMNS)
+
+    def documents(self, source: model.Source, rows: Sequence[Row], table: Table) -> TableResult:
+        read = _reader(source.key, source.columns)
+        stages = [
+            read("mongo", rows),
+            *self._refolded(read, lambda r: r.current(source)),
+            read("silver", self.lake.newest(table, where=table.visible).to_pylist()),
+            read("warehouse", self.warehouse.query(f"SELECT * FROM {ddl.view(table)}")),
+        ]
+        return compare(table.entity, stages, source.columns)
+
+    def sales_targets(self) -> TableResult:
+        """The versions that the warehouse joins to each sale."""
+        read = _reader(targets.KEY, targets.COLUMNS)
+        customers, products = DIMENSIONS
+        stages = self._refolded(read, lambda r: targets.of_sales(_sales(r), r.rows(customers), r.rows(products)))
+        stages.append(read("warehouse", self.warehouse.query(f"SELECT {', '.join(targets.COLUMNS)} FROM {ddl.view(tables.FCT_SALES)}")))
+        return compare("fct_sales targets", stages, targets.COLUMNS)
+
+    def inferred_customers(self) -> TableResult:
+        """The rows that the warehouse adds for customers whom only sales know."""
+        read = _reader(("customer_id",), targets.INFERRED_COLUMNS)
+        stages = self._refolded(read, lambda r: targets.inferred(_sales(r), r.rows(dimensions.CUSTOMERS)))
+        found = self.warehouse.query(f"SELECT * FROM {ddl.view(tables.DIM_CUSTOMER)} WHERE IS_INFERRED")
+        return compare("inferred customers", [*stages, read("warehouse", found)], targets.INFERRED_COLUMNS)
+
+    def dead_letters(self) -> TableResult:
+        """What the lake rejected, by (topic, partition, offset, reason). A letter that may be there or not is right either way."""
+        read = _reader(Letter._fields, Letter._fields)
+        lake = [{k: row[k] for k in Letter._fields} for row in self.lake.newest(tables.DEAD_LETTERS).to_pylist()]
+        there = {Letter(**row) for row in lake}
+
+        def wanted(refold: Refold) -> list[Row]:
+            must, may = refold.dead_letters()
+            return [letter._asdict() for letter in must | (may & there)]
+
+        return compare("dead_letters", [*self._refolded(read, wanted), read("lake", lake)], Letter._fields)
+
+    def dates(self) -> TableResult:
+        table = tables.DIM_DATE
+        columns = model.content_columns(table)
+        read = _reader(table.key, columns)
+        stages = [
+            read("calendar", list(calendar.days())),
+            read("gold", self.lake.newest(table).to_pylist()),
+            read("warehouse", self.warehouse.query(f"SELECT * FROM {ddl.view(table)}")),
+        ]
+        return compare(table.entity, stages, columns)
+
+    def landing(self, table: Table) -> TableResult:
+        """Every log row of the lake is in RAW once, with its lineage: the loader neither lost nor repeated one."""
+        columns = tuple(c.name for c in table.fed_columns)
+        read = _reader((*table.key, "batch_id"), columns)
+        names = ", ".join(f'"{c}"' for c in columns)
+        lake = self.lake.query(table, f"SELECT {names} FROM {table.entity}").to_pylist()
+        landed = self.warehouse.query(f"SELECT * FROM {ddl.landing(table)}")
+        return compare(f"raw.{table.entity}", [read("lake log", lake), read("warehouse RAW", landed)], columns)
+
+    def _refolded(self, read: Reader, rows: Callable[[Refold], Sequence[Row]]) -> list[Stage]:
+        return [read(name, rows(refold)) for name, refold in self.refolds.items()]
+
+
+Reader = Callable[[str, Sequence[Row]], Stage]
+
+
+def _reader(key: tuple[str, ...], columns: tuple[str, ...]) -> Reader:
+    return lambda name, rows: Stage.of(name, rows, key, columns)
+
+
+def _shown(table: Table) -> str:
+    """What the view shows of the source's rows: without the rows that only facts know."""
+    inferred = "NOT IS_INFERRED" if table is tables.DIM_CUSTOMER else "TRUE"
+    return f"SELECT * FROM {ddl.view(table)} WHERE {inferred}"
+
+
+def _visible(table: Table, row: Row) -> bool:
+    if table is tables.FCT_SALES:
+        return bool(row["line_no"] > 0 and row["is_complete"] and not row["is_deleted"])
+    return bool(row["is_visible"])
+
+
+def _sales(refold: Refold) -> list[Row]:
+    return [row for row in refold.rows(SALES) if _visible(tables.FCT_SALES, row)]
+
+
+def _event(event: Mapping[str, Any]) -> Row:
+    return {**event, "event_ts": expect.timestamp(event["event_ts"]), "lines": sorted(map(_flat, event["lines"]))}
+
+
+def _flat(line: Row) -> str:
+    return "|".join(f"{k}={line[k]}" for k in sorted(line))
