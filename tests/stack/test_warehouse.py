@@ -210,6 +210,21 @@ def test_a_client_goes_on_over_a_death_of_the_warehouse_in_both_upload_modes(sta
 
 
 @pytest.mark.parametrize("account", ["local"], indirect=True)
+def test_a_session_of_before_a_restart_is_told_so(stack: Stack, account: Warehouse) -> None:
+    """Not by HTTP 401: the connector would try that again for as long as `network_timeout` says."""
+    with Client(account) as client:
+        assert client.query("SELECT 1 AS N") == [{"n": 1}]
+        before = stack.restart_count("warehouse")
+        stack.kill("warehouse", signal.SIGKILL)
+        wait(lambda: stack.restart_count("warehouse") > before)
+        stack.wait_ready("warehouse")
+        with pytest.raises(C360Error, match="390111"):
+            client.query("SELECT 1")
+    with Client(account) as client:
+        assert client.query("SELECT 1 AS N") == [{"n": 1}]
+
+
+@pytest.mark.parametrize("account", ["local"], indirect=True)
 class TestWhereTheLocalWarehouseDeviates:
     """Its table of deviations, row by row: what stops to deviate leaves the table."""
 

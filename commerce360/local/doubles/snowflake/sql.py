@@ -17,6 +17,7 @@ from starlette.routing import Route
 from commerce360.local.doubles.snowflake.engine import Engine, local_sql, writes
 from commerce360.local.doubles.snowflake.keys import signed_by
 
+SESSION_GONE = "390111"
 LOGIN, QUERY = "/session/v1/login-request", "/queries/v1/query-request"
 
 
@@ -55,6 +56,8 @@ class Sql:
         if reply.status_code == 500:  # clients try a 5xx again for minutes; this one will not get better
             found = json.loads(bytes(reply.body))
             return _failure(found["code"], found["message"])
+        if reply.status_code == 401:  # a session of before a restart; they try a 401 again as well
+            return _failure(SESSION_GONE, "Session no longer exists. New login required to access the service.")
         return reply
 
     async def health(self, _: Request) -> Response:
