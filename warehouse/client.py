@@ -19,8 +19,10 @@ TIMEOUT_S = 60
 class Client:
     """Connects at the first query; a context manager. Not for sharing between threads."""
 
-    def __init__(self, settings: Warehouse) -> None:
+    def __init__(self, settings: Warehouse, timeout_s: int = TIMEOUT_S) -> None:
+        """`timeout_s`: how long the connector may try again when nobody answers. Its waits grow to sixteen seconds each."""
         self.settings = settings
+        self.timeout_s = timeout_s
 
     def __enter__(self) -> Client:
         return self
@@ -45,4 +47,4 @@ class Client:
 
     @cached_property
     def connection(self) -> SnowflakeConnection:
-        return snowflake.connect(self.settings, login_timeout_s=20, network_timeout_s=TIMEOUT_S)
+        return snowflake.connect(self.settings, login_timeout_s=min(20, self.timeout_s), network_timeout_s=self.timeout_s)

@@ -29,6 +29,7 @@ PART_ROWS = 5000  # part of what a stored token means: change it only when the w
 SETTLE_ROWS = 50_000  # a table's rows that the SDK may hold before the warehouse has confirmed them
 AHEAD_BATCHES = 25  # streamed and not shown yet
 COMMIT_TIMEOUT_S = 60.0
+QUERY_TIMEOUT_S = 5  # its queries are tiny; after that it connects anew, as soon as the warehouse is back
 CHECK_S = 0.05  # between two looks at what is committed; the SDK's own knowledge of that is up to a second old
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
 PUBLISH_EVERY_S = 1.0
@@ -50,7 +51,7 @@ class Loader:
         self.settings = settings
         self.lake = Lake(settings.lake)
         self.streams: dict[str, Stream] = {}
-        self.client = Client(settings.warehouse)
+        self.client = Client(settings.warehouse, QUERY_TIMEOUT_S)
         self.batch_id = -1
         self.total = 0
         self.reconnects = -1
