@@ -77,3 +77,13 @@ class Entity(Protocol):
     def key_of(self, row: Row) -> Key:
         """The entity key (for a dimension without the sequence) of a log row."""
         ...
+
+
+def read_record(entity: Entity, record: Record, key: Row | None, value: Row | None) -> list[Contribution]:
+    """Bytes can fit the schema that they name, and that schema not the topic: such a record is rejected like any other bad one."""
+    try:
+        return entity.read(record, key, value)
+    except RejectedError:
+        raise
+    except Exception as error:  # whatever the reader stumbles over
+        raise RejectedError("undecodable", f"the value is none of {record.topic}: {type(error).__name__}: {error}") from error

@@ -10,7 +10,7 @@ from typing import Any
 from commerce360.lake import Lake
 from schemas.tables import Table
 from stream_jobs.dimensions import CUSTOMERS, PRODUCTS
-from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Rejection, Row
+from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Rejection, Row, read_record
 from stream_jobs.keyed import KeyedLog
 from stream_jobs.sales import SALES
 from stream_jobs.wire import Decoder, Schemas
@@ -49,7 +49,7 @@ class Folds:
             try:
                 key, value = self.decoder.decode(record)
                 for entity in readers[record.topic]:
-                    contributions[entity.table].extend(_read(entity, record, key, value))
+                    contributions[entity.table].extend(read_record(entity, record, key, value))
             except RejectedError as error:
                 rejections.append(Rejection(record, error.reason, error.detail))
         rows: dict[Table, list[Row]] = {}
@@ -74,16 +74,6 @@ class Folds:
         log = KeyedLog(entity, load, max_keys=MAX_KEYS)
         log.fill(stored(self.lake, entity))
         return log
-
-
-def _read(entity: Entity, record: Record, key: Row | None, value: Row | None) -> list[Contribution]:
-    """Bytes can fit the schema that they name, and that schema not the topic: such a record must not stop all others."""
-    try:
-        return entity.read(record, key, value)
-    except RejectedError:
-        raise
-    except Exception as error:  # whatever the reader stumbles over
-        raise RejectedError("undecodable", f"the value is none of {record.topic}: {type(error).__name__}: {error}") from error
 
 
 def stored(lake: Lake, entity: Entity, keys: Sequence[Key] | None = None) -> dict[Key, list[Row]]:

@@ -85,5 +85,4 @@ def log_columns(table: Table) -> tuple[str, ...]:
     return tuple(c.name for c in table.columns if c.name != "batch_id")
 
 
-SALES_COLUMNS = content_columns(tables.FCT_SALES)
 EVENT_COLUMNS = ("event_id", "order_id", "customer_id", "event_ts", "currency", "campaign_id", "lines")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from commerce360.reconcile import documents, model
 from schemas import topics
 from stream_jobs import silver, wire
-from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Row
+from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Row, read_record
 
 Decode = Callable[[Record], tuple[dict[str, Any] | None, dict[str, Any] | None]]
 Image = tuple[tuple[int, ...], str, dict[str, Any] | None]  # order, operation, row image
@@ -105,7 +105,7 @@ class Refold:
         bare = record._replace(key=None, value=None, headers=())
         for entity in self.entities:
             if record.topic in entity.topics:
-                for found in _read(entity, record, key, value):
+                for found in read_record(entity, record, key, value):
                     self._contributions[entity.table.name][found.key].append(Contribution(found.key, found.payload, bare))
         if value is None:
             return
@@ -137,13 +137,3 @@ class Refold:
         known = self.images[topic].get(key)
         if known is None or image[0] >= known[0]:
             self.images[topic][key] = image
-
-
-def _read(entity: Entity, record: Record, key: dict[str, Any] | None, value: dict[str, Any] | None) -> list[Contribution]:
-    """As the lake reads it: bytes can fit the schema that they name, and that schema not the topic."""
-    try:
-        return entity.read(record, key, value)
-    except RejectedError:
-        raise
-    except Exception as error:  # whatever the reader stumbles over
-        raise RejectedError("undecodable", f"{type(error).__name__}: {error}") from error

@@ -66,7 +66,8 @@ def test_a_repeated_event_is_one_order_and_an_order_without_lines_is_no_sale():
 
 
 def test_every_column_of_the_comparison_is_expected():
-    from commerce360.reconcile.model import SALES_COLUMNS
+    from commerce360.reconcile.model import content_columns
+    from schemas.tables import FCT_SALES
 
     for rows in (expect.sales([order()], [item()], [], set()), expect.sales([], [], [event()], set())):
-        assert set(only(rows)) == set(SALES_COLUMNS)
+        assert set(only(rows)) == set(content_columns(FCT_SALES))
