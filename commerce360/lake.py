@@ -13,13 +13,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from commerce360.settings import Lake as LakeSettings
-from schemas.tables import BATCHES, Table
+from schemas.tables import BATCHES, Column, Table, Type
 from schemas.types import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
+KINDS: dict[str, Type] = {"long": "bigint", "string": "string", "boolean": "boolean", "double": "double"}
 STAMP = "c360"  # key of our stamp in a commit's metadata
 
 
@@ -80,14 +81,41 @@ class Lake:
         return pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
 
     def append(self, table: Table, rows: Sequence[dict[str, Any]] | pa.Table, query_id: str, batch_id: int) -> int:
-        """Append in one commit, stamped; returns the new version. Rows must have every column of the contract."""
+        """Append in one commit, stamped; returns the new version. A column that the table does not have yet is added to it."""
         from deltalake import CommitProperties, write_deltalake
 
         data = self.arrow(table, rows) if isinstance(rows, Sequence) else rows
         target = self.delta(table)
-        stamp = json.dumps({"query": query_id, "batch": batch_id})
-        write_deltalake(target, data, mode="append", commit_properties=CommitProperties(custom_metadata={STAMP: stamp}))
-        return int(target.version())
+        stamp = CommitProperties(custom_metadata={STAMP: json.dumps({"query": query_id, "batch": batch_id})})
+        merge = "merge" if self._columns(table).keys() != set(data.schema.names) else None
+        write_deltalake(target, data, mode="append", schema_mode=merge, commit_properties=stamp)
+        if merge:
+            del self._open[table.name]  # its schema is read anew
+        return int(self.delta(table).version())
+
+    def _columns(self, table: Table) -> dict[str, Any]:
+        """Name -> field of the Delta table."""
+        return {f.name: f for f in self.delta(table).schema().fields}
+
+    def extended(self, table: Table) -> Table:
+        """The contract with the columns that came from the source later (see `stream_jobs.dimensions`)."""
+        added = [(n, f.type.type) for n, f in self._columns(table).items() if n not in {c.name for c in table.columns}]
+        return table.with_columns(*(Column(n, KINDS[kind], "new in the source") for n, kind in added)) if added else table
+
+    def properties(self, table: Table) -> dict[str, str]:
+        return dict(self.delta(table).metadata().configuration)
+
+    def set_properties(self, table: Table, values: dict[str, str]) -> None:
+        self.delta(table).alter.set_table_properties(values, raise_if_not_exists=False)
+
+    def batches_of(self, table: Table, sql: str) -> Iterator[pa.RecordBatch]:
+        """As `query`, a part at a time."""
+        import pyarrow as pa
+        from deltalake import QueryBuilder
+
+        result = QueryBuilder().register(table.entity, self.delta(table)).execute(sql)
+        for batch in result:
+            yield pa.record_batch(batch)
 
     def query(self, table: Table, sql: str, name: str | None = None) -> pa.Table:
         """Run SQL (DataFusion) over the table, registered under its entity name."""

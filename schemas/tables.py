@@ -7,7 +7,7 @@ working state of the writer and are not fed to the warehouse. All times are UTC 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Type = Literal["bigint", "int", "string", "boolean", "timestamp", "date", "decimal(12,2)", "decimal(14,2)", "double", "binary", "headers"]
@@ -36,6 +36,12 @@ class Table:
     newest: tuple[str, ...] = ()
     visible: str = ""  # SQL predicate of the rows a reader of the view sees
     feed: bool = False  # tailed by the warehouse loader
+    history_key: tuple[str, ...] = ()  # of a history: what identifies a source row. Key columns before it separate whole histories
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """Key columns that separate histories which share a table, such as the shops of a group."""
+        return tuple(c for c in self.key if c not in self.history_key and c not in SEQUENCE)
 
     @property
     def entity(self) -> str:
@@ -44,6 +50,9 @@ class Table:
     @property
     def fed_columns(self) -> tuple[Column, ...]:
         return tuple(c for c in self.columns if not c.internal)
+
+    def with_columns(self, *added: Column) -> Table:
+        return replace(self, columns=(*self.columns, *added))
 
     def newest_sql(self, relation: str, where: str = "", internal: bool = True) -> str:
         """The newest row of each key of `relation`, in SQL that Spark, DataFusion, DuckDB and Snowflake all accept.
@@ -100,7 +109,7 @@ DEAD_LETTERS = Table(
         Column("partition", "int", nullable=False),
         Column("offset", "bigint", nullable=False),
         Column("reason", "string", "bad_magic, unknown_schema, undecodable, or a reason of the SCD2 rules (R5)", nullable=False),
-        Column("detail", "string"),
+        Column("detail", "string", "for people; for the SCD2 reasons the change itself, canonical JSON of op, key, seq, ts, after, link"),
         Column("kafka_ts", "timestamp"),
         Column("key", "binary"),
         Column("value", "binary"),
@@ -159,6 +168,7 @@ REVIEWS = Table(
     feed=True,
 )
 
+SEQUENCE = ("seq_pos", "seq_ord")
 CHANGE = (
     Column("seq_pos", "bigint", "position of the change (SCD2 R3)", nullable=False),
     Column("seq_ord", "bigint", "ordinal of the change (SCD2 R3)", nullable=False),
@@ -186,7 +196,7 @@ DIM_CUSTOMER = Table(
     "gold.dim_customer",
     "Customer history (SCD2): one row per change; rows with is_visible are the versions.",
     (
-        Column("customer_id", "bigint", nullable=False),
+        Column("customer_id", "bigint", "NULL for a truncate"),
         *CHANGE,
         Column("email", "string"),
         Column("full_name", "string"),
@@ -194,13 +204,14 @@ DIM_CUSTOMER = Table(
         Column("country", "string"),
         Column("tier", "string"),
         Column("marketing_consent", "boolean"),
-        Column("points", "bigint", "in place: last value inside the version"),
-        Column("last_login_at", "timestamp", "in place"),
+        Column("points", "bigint", "last value inside the version"),
+        Column("last_login_at", "timestamp", "last value inside the version"),
         *VERSION,
         *LINEAGE,
         *RAW_CHANGE,
     ),
-    key=("customer_id", "seq_pos", "seq_ord"),
+    key=("customer_id", *SEQUENCE),
+    history_key=("customer_id",),
     newest=("batch_id",),
     visible="is_visible",
     feed=True,
@@ -208,22 +219,23 @@ DIM_CUSTOMER = Table(
 
 DIM_PRODUCT = Table(
     "gold.dim_product",
-    "Product history (SCD2): price and category tracked, texts in place.",
+    "Product history (SCD2): one row per change; rows with is_visible are the versions.",
     (
-        Column("product_id", "bigint", nullable=False),
+        Column("product_id", "bigint", "NULL for a truncate"),
         *CHANGE,
         Column("category", "string"),
         Column("price", "decimal(12,2)"),
-        Column("sku", "string", "in place"),
-        Column("name", "string", "in place"),
-        Column("description", "string", "in place"),
-        Column("cost", "decimal(12,2)", "in place"),
-        Column("active", "boolean", "in place"),
+        Column("sku", "string"),
+        Column("name", "string"),
+        Column("description", "string"),
+        Column("cost", "decimal(12,2)"),
+        Column("active", "boolean"),
         *VERSION,
         *LINEAGE,
         *RAW_CHANGE,
     ),
-    key=("product_id", "seq_pos", "seq_ord"),
+    key=("product_id", *SEQUENCE),
+    history_key=("product_id",),
     newest=("batch_id",),
     visible="is_visible",
     feed=True,

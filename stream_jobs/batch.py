@@ -67,12 +67,15 @@ class Batch:
         folds: Folds,
         schema_of: Schemas,
         reached: Callable[[str, int], None] = lambda table, batch_id: None,
+        tables: Sequence[Table] = TABLES,
     ) -> None:
+        """`tables`: all that a reader of the lake bounds by its last complete batch."""
         self.lake = lake
         self.checkpoint = checkpoint
         self.folds = folds
         self.schema_of = schema_of
         self.reached = reached
+        self.tables = tables
         self.query_id = checkpoint.create()
         self.known: dict[int, Schema] = {}
         self.threads = ThreadPoolExecutor(1 + len(DOCUMENTS), "lake")
@@ -173,7 +176,7 @@ class Batch:
             self.reached(table.name, batch_id)
 
     def _close(self, done: Done, began: float) -> None:
-        versions = {t.name: self.lake.delta(t).version() for t in TABLES if t is not BATCHES}
+        versions = {t.name: self.lake.delta(t).version() for t in self.tables if t is not BATCHES}
         row: Row = {
             "batch_id": done.batch_id,
             "started_at": dt.datetime.fromtimestamp(began, dt.UTC),

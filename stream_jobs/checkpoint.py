@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
-from schemas.tables import BATCHES, RECORDS, TABLES
+from schemas.tables import BATCHES, RECORDS, TABLES, Table
 
 Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset after the last record
 START_OVER = "the two belong together: restore the missing one, or delete both to read all topics again"
@@ -59,13 +60,13 @@ def offsets(text: str) -> Offsets:
     return {topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in json.loads(text).items()}
 
 
-def ensure_agreement(lake: Lake, checkpoint: Checkpoint) -> None:
+def ensure_agreement(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] = TABLES) -> None:
     """Refuse a checkpoint and tables that do not belong together: a batch would be lost or written twice.
 
     Raises ConfigError when one of them was deleted, restored from an older copy, or belongs to another query.
     """
     query, done = checkpoint.query_id(), checkpoint.completed()
-    missing = [t.name for t in TABLES if not lake.exists(t)]
+    missing = [t.name for t in tables if not lake.exists(t)]
     if done >= 0 and missing:
         raise ConfigError(f"the lake lost {', '.join(missing)}, but the checkpoint {checkpoint.root} is at batch {done}", START_OVER)
     if query is None:

@@ -1,79 +1,132 @@
 """Dimensions as keyed tables: one log row per distinct change of a source row, with the columns of the version it begins.
 
 The raw change is kept in the row (`_ts`, `_after`, `_link`), so stored rows alone are enough to fold again; the fold is the reference.
+A column that the source gets later becomes a column of the table when the first value of it comes.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import InvalidOperation
 from typing import Any
 
-from commerce360.errors import ConfigError
 from schemas import tables, topics
-from schemas.tables import Table
-from schemas.topics import Topic
+from schemas.roles import settings
+from schemas.tables import RAW_CHANGE, Column, Table
 from stream_jobs import wire
-from stream_jobs.entity import Contribution, Key, Record, RejectedError, Rejection, Row
+from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Rejection, Row
 from stream_jobs.scd2.change import Change, canonical, left_out, problem, resolve, usable
 from stream_jobs.scd2.fold import Version, fold
-from stream_jobs.scd2.roles import Roles
+from stream_jobs.scd2.roles import ConfigInvalidError, Roles
+from stream_jobs.values import EPOCH, column_name, fitted, kind_of, plain, timestamp
 
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-INT_BITS = {"int": 31, "bigint": 63}
+WITHDRAWN = "x"  # op of a log row whose change does not count any more, since the roles changed
+RawChange = Callable[[Record, Mapping[str, Any] | None, Mapping[str, Any], tuple[str, ...]], dict[str, Any]]
 
 
 class Dimension:
     """An `Entity` whose rows follow the SCD2 rules."""
 
-    def __init__(self, table: Table, topic: Topic, roles: Roles) -> None:
-        if roles.truncate == "close":
-            raise ConfigError(
-                f"{table.name}: truncate=close needs every key of the table at once", "use refuse or ignore for a streamed dimension"
-            )
+    def __init__(self, table: Table, sources: Iterable[str], roles: Roles, raw_change: RawChange = wire.raw_change) -> None:
+        """`sources`: names of topics; where the table has a scope column, each of them is a history of its own.
+
+        Raises ConfigInvalidError when roles and table do not fit each other.
+        """
         self.table = table
-        self.topics = frozenset({topic.name})
+        self.topics = frozenset(sources)
         self.roles = roles
-        self._types = {c.name: c.type for c in table.columns}
-        self._stored = tuple(c for c in roles.stored() if c in self._types)
-        self._empty: Row = {c.name: None for c in table.columns if c.name != "batch_id"}
+        self.raw_change = raw_change
+        self.scope = table.scope
+        self._known = frozenset(c.name for c in table.columns)  # by contract; others came from the source
+        if problem := _misfit(table, roles):
+            raise ConfigInvalidError(f"roles of {table.name} are invalid: {problem}", f"see schemas/roles/{table.entity}.yaml")
+        self._take_columns()
+
+    @classmethod
+    def of(cls, table: Table, topic: str) -> Dimension:
+        """With the roles that `schemas/roles` has for the table."""
+        return cls(table, (topic,), Roles.of(settings(table.entity)))
+
+    def over(self, table: Table) -> Entity:
+        """The same over a table that has more columns by now."""
+        made = Dimension(self.table, self.topics, self.roles, self.raw_change)
+        made.table = table
+        made._take_columns()
+        return made
 
     def read(self, record: Record, key: Mapping[str, Any] | None, value: Mapping[str, Any] | None) -> list[Contribution]:
         if value is None:
             return []
-        raw = wire.raw_change(record, key, value, self.roles.key)
+        raw = self.raw_change(record, key, value, self.roles.key)
         if reason := problem(raw, self.roles):
-            raise RejectedError(reason, canonical({k: raw[k] for k in ("op", "key", "seq")}))
-        self._check_types({**(raw["after"] or {}), **(key or {})})
+            raise RejectedError(reason, rejected_text(raw))
+        if raw["after"] is not None:
+            raw["after"] = {c: plain(v) for c, v in raw["after"].items()}
         change = usable(raw, self.roles)
-        return [] if left_out(change, self.roles) else [Contribution(change.key or (), change, record)]
+        self._check_types(change)
+        if left_out(change, self.roles):
+            return []
+        return [Contribution((*self._scope_of(record), *(change.key or ())), change, record)]
 
     def key_of(self, row: Row) -> Key:
-        return tuple(row[c] for c in self.roles.key)
+        scope = tuple(row[c] for c in self.scope)
+        return scope if row["op"] == "t" else (*scope, *(row[c] for c in self.roles.key))
+
+    def shared(self, key: Key) -> Key | None:
+        return key[: len(self.scope)] if self.roles.truncate == "close" else None
 
     def fold(self, key: Key, stored: Sequence[Row], new: Sequence[Contribution]) -> tuple[list[Row], list[Rejection]]:
         lineage: dict[tuple[Any, ...], Row] = {}
         changes: list[Change] = []
         for row in stored:
-            change = self._change(key, row)
-            changes.append(change)
-            lineage[change.identity] = {"kafka_ts": row["kafka_ts"], "origin": row["origin"]}
+            if row["op"] != WITHDRAWN:
+                change = self.change_of(row)
+                changes.append(change)
+                lineage[change.identity] = {"kafka_ts": row["kafka_ts"], "origin": row["origin"]}
         for found in sorted(new, key=lambda c: c.record[:3]):
             changes.append(found.payload)
             lineage.setdefault(found.payload.identity, _lineage(found.record))
         winners, losers = resolve(changes)
+        rejections = [_conflict(loser, lineage[loser.identity]) for loser in losers]
+        scope, own = key[: len(self.scope)], key[len(self.scope) :]
+        if not own:
+            return [self._row(scope, change, None, lineage[change.identity]) for change in winners], rejections
+        winners.sort(key=lambda c: (c.seq, c.op != "t"))
         columns = self.roles.stored(c for change in winners for c in change.after or {})
-        begun = {v.begun_by: v for v in fold(key, winners, self.roles, columns)}
-        rows = [self._row(change, begun.get(change.seq), lineage[change.identity]) for change in winners]
-        return rows, [_conflict(loser, lineage[loser.identity]) for loser in losers]
+        begun = {v.begun_by: v for v in fold(own, winners, self.roles, columns)}
+        mine = (c for c in winners if c.op != "t")
+        return [self._row(scope, c, begun.get(c.seq), lineage[c.identity]) for c in mine], rejections
 
-    def _row(self, change: Change, version: Version | None, lineage: Row) -> Row:
+    def change_of(self, row: Row) -> Change:
+        """The change that a log row remembers."""
+        link = json.loads(row["_link"]) if row["_link"] else {}
+        after = None if row["_after"] is None else json.loads(row["_after"])
+        key = None if row["op"] == "t" else tuple(row[c] for c in self.roles.key)
+        new_key, old_key = (tuple(link[k]) if k in link else None for k in ("new_key", "old_key"))
+        return Change(row["op"], key, (row["seq_pos"], row["seq_ord"]), row["_ts"], after, new_key, old_key)
+
+    def withdrawn(self, row: Row) -> Row:
+        """The log row that takes one out of the history."""
+        kept = (*self.table.key, "event_ts", "kafka_ts", "origin")
+        return {**self._empty, **{c: row[c] for c in kept}, "op": WITHDRAWN, "is_current": False, "is_visible": False, "is_deleted": False}
+
+    def _take_columns(self) -> None:
+        self._types = {c.name: c.type for c in self.table.columns}
+        self._stored = tuple(c for c in self.roles.stored() if c in self._types)
+        self._empty: Row = {c.name: None for c in self.table.columns if c.name != "batch_id"}
+        self._names: dict[str, str] = {}
+
+    def _scope_of(self, record: Record) -> Key:
+        return (record.topic,) * len(self.scope)
+
+    def _row(self, scope: Key, change: Change, version: Version | None, lineage: Row) -> Row:
         link = {k: list(v) for k, v in (("new_key", change.new_key), ("old_key", change.old_key)) if v is not None}
         row = {
             **self._empty,
-            **dict(zip(self.roles.key, change.key or (), strict=True)),
+            **dict(zip(self.scope, scope, strict=True)),
+            **dict(zip(self.roles.key, change.key or (None,) * len(self.roles.key), strict=True)),
             "seq_pos": change.seq[0],
             "seq_ord": change.seq[1],
             "op": change.op,
@@ -87,7 +140,7 @@ class Dimension:
             "_link": canonical(link) if link else None,
         }
         if version is not None:
-            row.update({c: self._typed(c, version.values.get(c)) for c in self._stored})
+            row.update(self._values(version))
             row.update(
                 version_key=version.version_key,
                 valid_from=timestamp(version.valid_from),
@@ -101,60 +154,64 @@ class Dimension:
             )
         return row
 
-    def _change(self, key: Key, row: Row) -> Change:
-        link = json.loads(row["_link"]) if row["_link"] else {}
-        after = None if row["_after"] is None else json.loads(row["_after"])
-        new_key, old_key = (tuple(link[k]) if k in link else None for k in ("new_key", "old_key"))
-        return Change(row["op"], key, (row["seq_pos"], row["seq_ord"]), row["_ts"], after, new_key, old_key)
+    def _values(self, version: Version) -> Row:
+        """Contract columns under their names, others under the names that a table can hold."""
+        values = {c: self._typed(c, version.values.get(c)) for c in self._stored}
+        for column, value in version.values.items():
+            if column not in values and value is not None and (name := self._column(column, value)):
+                values[name] = self._typed(name, value)
+        return values
 
-    def _check_types(self, values: Mapping[str, Any]) -> None:
+    def _column(self, column: str, value: Any) -> str | None:
+        """The table's column for a value whose column no contract names. The first value decides on the type."""
+        name = self._names.get(column)
+        if name is None:
+            name = column_name(column, self._known)
+            if name in self._names.values():
+                return None  # two columns of the source with one name in the table: the second is kept in `_after` only
+            if name not in self._types:
+                self.table = self.table.with_columns(Column(name, kind_of(value), f"{column}, new in the source"))
+                self._types[name] = self.table.columns[-1].type
+                self._empty[name] = None
+            self._names[column] = name
+        return name
+
+    def _check_types(self, change: Change) -> None:
         """A value that its column cannot hold is a bad record, found before it is stored and not when it is written."""
-        canonical(dict(values))
-        for column in (*self.roles.key, *self._stored):
-            if column in values:
-                try:
-                    self._typed(column, values[column])
-                except (ValueError, TypeError, InvalidOperation) as error:
-                    raise RejectedError("bad_value", f"{column} does not fit {self._types[column]}") from error
+        values = {**(change.after or {}), **dict(zip(self.roles.key, change.key or (), strict=False))}
+        for column, value in values.items():
+            if value is None or value == wire.PLACEHOLDER:
+                continue
+            name = column if column in self._stored or column in self.roles.key else self._column(column, value)
+            try:
+                if name is not None:
+                    self._typed(name, value)
+            except (ValueError, TypeError, InvalidOperation) as error:
+                raise RejectedError("bad_value", f"{column} does not fit {self._types[name or column]}") from error
 
     def _typed(self, column: str, value: Any) -> Any:
         return None if value == wire.PLACEHOLDER else fitted(self._types[column], value)
 
 
-def timestamp(micros: int) -> dt.datetime:
-    return EPOCH + dt.timedelta(microseconds=micros)
+def rejected_text(raw: Mapping[str, Any]) -> str:
+    """What makes a rejected change the same as another (R5)."""
+    named = {k: raw.get(k) for k in ("op", "key", "seq", "ts", "after", "link")}
+    return json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=plain)
 
 
-def fitted(kind: str, value: Any) -> Any:
-    """The value as a column of that type holds it. Raises ValueError, TypeError or InvalidOperation when it cannot."""
-    if value is None:
-        return None
-    if kind == "timestamp":
-        return moment(value)
-    if kind.startswith("decimal"):
-        return money(value)
-    wanted = {"bigint": int, "int": int, "boolean": bool, "string": str}[kind]
-    if type(value) is not wanted:
-        raise TypeError(f"{value!r} is not {kind}")
-    if wanted is int and not -(limit := 2 ** INT_BITS[kind]) <= value < limit:
-        raise ValueError(f"{value!r} does not fit {kind}")
-    return value
-
-
-def moment(text: Any) -> dt.datetime:
-    """A time as Connect writes one with a zone. Raises ValueError or TypeError for anything else: without a zone it is no instant."""
-    found = dt.datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
-    return found
-
-
-def money(text: Any) -> Decimal:
-    """An exact amount of at most 12 digits, two of them behind the point. Raises ValueError for anything else."""
-    amount = Decimal(str(text))
-    if not amount.is_finite() or amount != round(amount, 2) or abs(amount) >= 10**10:
-        raise ValueError(f"{text!r} is not an amount")
-    return round(amount, 2)
+def _misfit(table: Table, roles: Roles) -> str:
+    """Why the table cannot hold what the roles say; empty when it can."""
+    ours = {*table.scope, *(c.name for c in (*tables.CHANGE, *tables.VERSION, *tables.LINEAGE, *RAW_CHANGE))}
+    held, kept = {c.name for c in table.columns} - ours, {*roles.key, *roles.tracked, *roles.in_place}
+    if roles.key != table.history_key:
+        return f"the key must be {', '.join(table.history_key)}"
+    if clash := kept & ours:
+        return f"{', '.join(sorted(clash))} is a column of the history itself"
+    if missing := kept - held:
+        return f"the table has no column {', '.join(sorted(missing))}"
+    if idle := held - kept:
+        return f"no role for {', '.join(sorted(idle))}"
+    return ""
 
 
 def _lineage(record: Record) -> Row:
@@ -165,26 +222,12 @@ def _conflict(loser: Change, lineage: Row) -> Rejection:
     """The loser may be one that was stored before the winner came: only its place in Kafka is known then."""
     topic, partition, offset = lineage["origin"].rsplit("/", 2)
     micros = (lineage["kafka_ts"] - EPOCH) // dt.timedelta(microseconds=1)
-    return Rejection(Record(topic, int(partition), int(offset), micros, None, None), "seq_conflict", canonical(list(loser.seq)))
+    link = {k: list(v) for k, v in (("new_key", loser.new_key), ("old_key", loser.old_key)) if v is not None}
+    key = None if loser.key is None else list(loser.key)
+    raw = {"op": loser.op, "key": key, "seq": list(loser.seq), "ts": loser.ts, "after": loser.after, "link": link or None}
+    return Rejection(Record(topic, int(partition), int(offset), micros, None, None), "seq_conflict", rejected_text(raw))
 
 
-CUSTOMERS = Dimension(
-    tables.DIM_CUSTOMER,
-    topics.CUSTOMERS,
-    Roles(
-        key=("customer_id",),
-        tracked=("email", "full_name", "city", "country", "tier", "marketing_consent"),
-        in_place=("points", "last_login_at"),
-        ignored=("created_at",),
-    ),
-)
-PRODUCTS = Dimension(
-    tables.DIM_PRODUCT,
-    topics.PRODUCTS,
-    Roles(
-        key=("product_id",),
-        tracked=("category", "price"),
-        in_place=("sku", "name", "description", "cost", "active"),
-        ignored=("created_at",),
-    ),
-)
+CUSTOMERS = Dimension.of(tables.DIM_CUSTOMER, topics.CUSTOMERS.name)
+PRODUCTS = Dimension.of(tables.DIM_PRODUCT, topics.PRODUCTS.name)
+DIMENSIONS = (CUSTOMERS, PRODUCTS)

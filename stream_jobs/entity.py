@@ -69,13 +69,21 @@ class Entity(Protocol):
     def fold(self, key: Key, stored: Sequence[Row], new: Sequence[Contribution]) -> tuple[list[Row], list[Rejection]]:
         """All log rows of `key` (without `batch_id`) once `new` is united with `stored`, and the contributions that lost.
 
-        Pure. `stored` are the newest log rows of the key, one per `table.key`. Lineage columns of a row come from the
+        Pure. `stored` are the newest log rows of the key, one per `table.key`, and of `shared(key)`. Lineage columns of a row come from the
         contribution that the row stands for.
         """
         ...
 
     def key_of(self, row: Row) -> Key:
         """The entity key (for a dimension without the sequence) of a log row."""
+        ...
+
+    def shared(self, key: Key) -> Key | None:
+        """The key whose rows count for this key as well: a truncate is said of all keys. It names itself; None: there is no such."""
+        ...
+
+    def over(self, table: Table) -> Entity:
+        """The same entity over a table that has more columns than its contract. Entities that take no new columns return themselves."""
         ...
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,18 @@ from commerce360 import log, service
 from commerce360.errors import UnavailableError
 from commerce360.lake import Lake
 from commerce360.settings import Settings
-from schemas.tables import DIM_DATE, TABLES
+from schemas.tables import DIM_DATE, TABLES, Table
 from schemas.topics import TOPICS
 from stream_jobs import calendar
 from stream_jobs.batch import Batch, Done
 from stream_jobs.checkpoint import Checkpoint, ensure_agreement
+from stream_jobs.dimensions import DIMENSIONS, Dimension
 from stream_jobs.folds import Folds
 from stream_jobs.inputs import Inputs, kafka_options
 from stream_jobs.progress import Progress
+from stream_jobs.rebuild import agree, rebase, settle
 from stream_jobs.session import Fence, jvm_pid, open_session
-from stream_jobs.wire import RegistrySchemas
+from stream_jobs.wire import RegistrySchemas, Schemas
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -67,19 +69,33 @@ class Gate:
         return True
 
 
-def prepare_tables(lake: Lake, checkpoint: Checkpoint) -> str:
+def prepare_tables(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] = TABLES) -> str:
     """Make what is missing and fill the calendar; returns the query's id. Raises ConfigError when lake and checkpoint disagree.
 
     The calendar carries batch 0, so that it is fed and becomes visible with the first complete batch.
     """
-    ensure_agreement(lake, checkpoint)
+    ensure_agreement(lake, checkpoint, tables)
     query_id = checkpoint.create()
-    for place, table in enumerate(TABLES):
+    for place, table in enumerate(tables):
         if not lake.exists(table):
             lake.create(table, CHECKPOINT_INTERVAL + 7 * place)
     if lake.delta(DIM_DATE).version() == 0:
         lake.append(DIM_DATE, list(calendar.days()), query_id, 0)
     return query_id
+
+
+def open_folds(lake: Lake, schemas: Schemas) -> tuple[Folds, list[Dimension]]:
+    """The folds over the tables as they are, and the dimensions that were folded again because their new roles are approved.
+
+    Raises ConfigDriftError for roles that are neither those of the table nor approved, before anything is read.
+    """
+    changed = [d.table.name for d in DIMENSIONS if agree(lake, d)]
+    folds = Folds(lake, schemas)
+    rebuilt = [e for e in folds.entities if isinstance(e, Dimension) and e.table.name in changed]
+    for dimension in rebuilt:
+        rebase(lake, folds, dimension)
+        logger.info("folded_again", table=dimension.table.name, rows=len(folds.logs[dimension.table.name].carried))
+    return folds, rebuilt
 
 
 def start_query(session: SparkSession, settings: Settings, batch: Callable[[DataFrame, int], None]) -> StreamingQuery:
@@ -100,15 +116,21 @@ def main(settings: Settings, stop: threading.Event) -> None:
     schemas = RegistrySchemas(settings.registry)
     with ThreadPoolExecutor(2, "start") as threads:  # the JVM takes longest: all else happens beside it
         waiting = threads.submit(inputs.wait, stop)
-        folding = threads.submit(Folds, Lake(settings.lake), schemas)
+        folding = threads.submit(open_folds, Lake(settings.lake), schemas)
         session = open_session(settings.lake, scratch(settings.state))
         fence.mark(jvm_pid(session))
         logger.info("opened_session")
-        ready, folds = waiting.result(), folding.result()
+        ready, (folds, rebuilt) = waiting.result(), folding.result()
     if not ready:
         return
     progress = Progress(settings.state, time.time)
-    gate = Gate(Batch(lake, checkpoint, folds, schemas), progress.note)
+
+    def note(done: Done) -> None:
+        progress.note(done)
+        while rebuilt:  # its first batch has written what differed
+            settle(lake, rebuilt.pop())
+
+    gate = Gate(Batch(lake, checkpoint, folds, schemas), note)
     query = start_query(session, settings, gate)
     logger.info("started_query", query_id=query.id)
     watch(query, inputs, progress, stop)

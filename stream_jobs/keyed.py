@@ -1,94 +1,116 @@
 """The newest rows of each key on the driver, and what a batch changes in them.
 
 Rows that a batch makes are seen by later batches only after `commit`; `discard` forgets everything, for the time after an error, when
-nobody knows what was written.
+nobody knows what was written: the log is filled from its table again.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from schemas.tables import LINEAGE_NAMES
 from stream_jobs.entity import Contribution, Entity, Key, Rejection, Row
+from stream_jobs.rowstore import RowStore
 
-Load = Callable[[list[Key]], dict[Key, list[Row]]]
+Rows = Iterable[tuple[Key, Row]]
+Place = tuple[object, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """Rows that differ from the stored ones (without `batch_id`), and contributions that cannot count."""
+    """Rows that differ from the stored ones (without `batch_id`), and contributions that cannot count.
+
+    `before` and `after`: all rows of the keys that changed.
+    """
 
     rows: list[Row] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
+    before: dict[Key, list[Row]] = field(default_factory=dict)
+    after: dict[Key, list[Row]] = field(default_factory=dict)
 
 
 class KeyedLog:
-    """Cache of an entity's newest rows. `load` reads rows of keys that are not in it.
+    """An entity's newest rows. `load` reads all of them from the table: at the start, and after `discard`."""
 
-    `complete`: every key that the table has is in the cache (true for an empty table), so an unknown key need not be looked up;
-    that ends when the cache drops its first key.
-    """
-
-    def __init__(self, entity: Entity, load: Load, complete: bool = False, max_keys: int = 500_000) -> None:
+    def __init__(self, entity: Entity, load: Callable[[], Rows]) -> None:
         self.entity = entity
         self.load = load
-        self.complete = complete
-        self.max_keys = max_keys
-        self.cache: OrderedDict[Key, list[Row]] = OrderedDict()
-        self.staged: dict[Key, list[Row]] = {}
+        self.carried: dict[Place, Row] = {}  # rows that the table must still get, whatever the next batch says
+        self._store: RowStore | None = None
+        self._staged: dict[Key, list[Row]] = {}
+
+    @property
+    def store(self) -> RowStore:
+        if self._store is None:
+            self._store = RowStore(self.entity.table.key)
+            self._store.put(self.load())
+        return self._store
 
     def apply(self, contributions: Iterable[Contribution]) -> Outcome:
-        """Fold the contributions of one batch. A repetition of what is stored gives no rows."""
+        """Fold the contributions of one batch. A repetition of what is stored gives no rows.
+
+        What is said of all keys is folded first: when that changes something, every key is folded again.
+        """
         new: dict[Key, list[Contribution]] = {}
         for found in contributions:
             new.setdefault(found.key, []).append(found)
-        known = self._known(list(new))
         outcome = Outcome()
+        for key in [k for k in new if self.entity.shared(k) == k]:
+            self._fold(key, new.pop(key), (), outcome)
+        for key in self._sharing(set(outcome.after)):
+            new.setdefault(key, [])
         for key, mine in new.items():
-            stored = known.get(key, [])
-            rows, rejections = self.entity.fold(key, stored, mine)
-            self.staged[key] = rows
-            outcome.rejections.extend(rejections)
-            outcome.rows.extend(self._changed(stored, rows))
+            shared = self.entity.shared(key)
+            self._fold(key, mine, () if shared is None else self.rows(shared), outcome)
+        if self.carried:
+            made = {self.place(r): r for r in outcome.rows}
+            outcome.rows = list({**self.carried, **made}.values())
         return outcome
 
-    def fill(self, rows: dict[Key, list[Row]]) -> None:
-        """Start with all rows of the table; a later unknown key is then a new one."""
-        self.cache = OrderedDict(rows)
-        self.complete = True
-        self._trim()
+    def rows(self, key: Key) -> list[Row]:
+        """All newest rows of the key, those of the present batch too."""
+        found = self._staged.get(key)
+        return self.store.get(key) if found is None else found
+
+    def rebase(self, rows: Rows) -> list[Row]:
+        """Take these as what the log should hold. Returns those that differ; the next batch writes them with its own."""
+        for key, row in rows:
+            stored = {self.place(r): _content(r) for r in self.store.get(key)}
+            if stored.get(self.place(row)) != _content(row):
+                self.carried[self.place(row)] = row
+                self.store.put([(key, row)])
+        return list(self.carried.values())
 
     def commit(self) -> None:
         """What the batch made is written: let later batches see it."""
-        for key, rows in self.staged.items():
-            self.cache[key] = rows
-            self.cache.move_to_end(key)
-        self.staged = {}
-        self._trim()
+        self.store.put((key, row) for key, rows in self._staged.items() for row in rows)
+        self._staged = {}
+        self.carried = {}
 
     def discard(self) -> None:
-        self.staged = {}
-        self.cache.clear()
-        self.complete = False
+        self._staged = {}
+        self._store = None
 
-    def _known(self, keys: list[Key]) -> dict[Key, list[Row]]:
-        """A batch is applied once; a key that is staged already belongs to a batch that was neither committed nor discarded."""
-        missing = [] if self.complete else [k for k in keys if k not in self.cache and k not in self.staged]
-        loaded = self.load(missing) if missing else {}
-        return {k: self.staged.get(k) or self.cache.get(k) or loaded.get(k, []) for k in keys}
+    def _fold(self, key: Key, new: list[Contribution], shared: Iterable[Row], outcome: Outcome) -> None:
+        stored = self.rows(key)
+        rows, rejections = self.entity.fold(key, [*shared, *stored], new)
+        outcome.rejections.extend(rejections)
+        before = {self.place(r): _content(r) for r in stored}
+        changed = [r for r in rows if before.get(self.place(r)) != _content(r)]
+        if changed:
+            self._staged[key] = rows
+            outcome.rows.extend(changed)
+            outcome.before[key], outcome.after[key] = stored, rows
 
-    def _changed(self, stored: list[Row], rows: list[Row]) -> list[Row]:
-        names = self.entity.table.key
-        before = {tuple(r[n] for n in names): _content(r) for r in stored}
-        return [r for r in rows if before.get(tuple(r[n] for n in names)) != _content(r)]
+    def _sharing(self, changed: set[Key]) -> list[Key]:
+        """Known keys for which something changed that is said of all keys like them."""
+        return [k for k in self.store if k not in changed and self.entity.shared(k) in changed] if changed else []
 
-    def _trim(self) -> None:
-        while len(self.cache) > self.max_keys:
-            self.cache.popitem(last=False)
-            self.complete = False
+    def place(self, row: Row) -> Place:
+        return tuple(row[n] for n in self.entity.table.key)
 
 
 def _content(row: Row) -> Row:
-    return {name: value for name, value in row.items() if name not in LINEAGE_NAMES}
+    """Without where it came from, and without NULLs: a column that came later is NULL in older rows."""
+    return {name: value for name, value in row.items() if value is not None and name not in LINEAGE_NAMES}

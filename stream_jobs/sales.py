@@ -15,11 +15,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from schemas import tables
+from schemas.tables import Table
 from schemas.topics import ORDER_EVENTS, ORDER_ITEMS, ORDERS
 from stream_jobs import wire
-from stream_jobs.dimensions import EPOCH, fitted, money, timestamp
-from stream_jobs.entity import Contribution, Key, Record, RejectedError, Rejection, Row
+from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Rejection, Row
 from stream_jobs.scd2.change import LAST_TS, canonical
+from stream_jobs.values import EPOCH, fitted, money, timestamp
 
 WEB, OLTP = 0, 1
 HEADER = 0  # the line_no of the header's own row
@@ -64,6 +65,12 @@ class Sales:
 
     def key_of(self, row: Row) -> Key:
         return (row["order_id"],)
+
+    def shared(self, key: Key) -> Key | None:
+        return None
+
+    def over(self, table: Table) -> Entity:
+        return self
 
     def fold(self, key: Key, stored: Sequence[Row], new: Sequence[Contribution]) -> tuple[list[Row], list[Rejection]]:
         groups: dict[int, Group] = {}

@@ -16,13 +16,12 @@ from commerce360.reconcile.refold import COLLECTIONS, Letter, Refold
 from schemas import tables
 from schemas.tables import Table
 from stream_jobs import calendar, dimensions
+from stream_jobs.dimensions import DIMENSIONS
 from stream_jobs.entity import Entity, Row
+from stream_jobs.folds import ENTITIES
 from stream_jobs.sales import SALES
 from warehouse import ddl
 from warehouse.client import Client
-
-DIMENSIONS = (dimensions.CUSTOMERS, dimensions.PRODUCTS)
-ENTITIES: tuple[Entity, ...] = (*DIMENSIONS, SALES)
 
 
 @dataclass(frozen=True)

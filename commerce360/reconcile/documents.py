@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from schemas.tables import Column
-from stream_jobs.dimensions import EPOCH, INT_BITS
 from stream_jobs.entity import Record, RejectedError, Row
 from stream_jobs.silver import Documents
+from stream_jobs.values import EPOCH, INT_BITS
 
 CHANGES = ("insert", "update", "replace", "delete")
 UINT32 = 2**32

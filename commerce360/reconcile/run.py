@@ -11,7 +11,7 @@ from typing import Any
 from commerce360.errors import UnavailableError
 from commerce360.lake import Lake
 from commerce360.reconcile import expect, model, sources, topics
-from commerce360.reconcile.chains import DIMENSIONS, ENTITIES, Chains
+from commerce360.reconcile.chains import Chains
 from commerce360.reconcile.compare import Difference, Stage, TableResult, compare
 from commerce360.reconcile.refold import Decode, Refold
 from commerce360.settings import Settings
@@ -19,9 +19,12 @@ from producers.ledger import Ledger, LedgerView
 from schemas import tables
 from schemas.topics import TOPICS
 from stream_jobs import dimensions, wire
+from stream_jobs.dimensions import DIMENSIONS
 from stream_jobs.entity import Record, Row
+from stream_jobs.folds import ENTITIES
 from stream_jobs.sales import SALES
 from stream_jobs.scd2 import invariants
+from stream_jobs.values import EPOCH
 from warehouse.client import Client
 
 Note = Callable[[str], None]
@@ -147,7 +150,7 @@ def bronze_records(lake: Lake) -> Iterator[Record]:
         found = lake.query(tables.RECORDS, f"SELECT * FROM records WHERE topic = '{topic.name}'")
         for row in (r for batch in found.to_batches(5000) for r in batch.to_pylist()):
             headers = tuple((h["key"], h["value"]) for h in row["headers"] or [])
-            micros = (row["kafka_ts"] - dimensions.EPOCH) // dt.timedelta(microseconds=1)
+            micros = (row["kafka_ts"] - EPOCH) // dt.timedelta(microseconds=1)
             yield Record(row["topic"], row["partition"], row["offset"], micros, row["key"], row["value"], headers)
 
 

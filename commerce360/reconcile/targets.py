@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stream_jobs.dimensions import EPOCH
 from stream_jobs.entity import Row
 from stream_jobs.scd2.facts import target
 from stream_jobs.scd2.fold import Version, version_key
+from stream_jobs.values import EPOCH
 
 Versions = Mapping[Any, list[Version]]
 KEY = ("order_id", "line_no")

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from commerce360.errors import ConfigError
 from stream_jobs.scd2 import facts as fact_rules
 from stream_jobs.scd2.change import Change, canonical, left_out, problem, resolve, usable
 from stream_jobs.scd2.fold import Version, fold, version_key
@@ -14,12 +13,6 @@ from stream_jobs.scd2.roles import Roles
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
-
-
-class ConfigDriftError(ConfigError):
-    """`config_drift` (R18): the table was made with other roles. Nothing of the batch is applied."""
-
-    code = "config_drift"
 
 
 class History:
@@ -33,11 +26,8 @@ class History:
 
     def apply(self, changes: Iterable[Mapping[str, Any]], facts: Iterable[Mapping[str, Any]] = (), roles: Roles | None = None) -> None:
         """Take raw changes (R2) and facts. Raises ConfigDriftError when `roles` are not those of the table."""
-        if roles is not None and roles.digest() != self.roles.digest():
-            raise ConfigDriftError(
-                "config_drift: this history was made with other column roles",
-                "fold it again with `c360 scd2 rebuild`, or restore the roles",
-            )
+        if roles is not None:
+            roles.refuse_drift(self.roles.text(), "this history")
         for raw in changes:
             self._take(raw)
         for fact in facts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +18,12 @@ class ConfigInvalidError(ConfigError):
     """`config_invalid`: the roles contradict themselves; nothing is applied."""
 
     code = "config_invalid"
+
+
+class ConfigDriftError(ConfigError):
+    """`config_drift` (R18): the table was made with other roles. Nothing is applied."""
+
+    code = "config_drift"
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,20 @@ class Roles:
         known = (*self.tracked, *self.in_place)
         return (*known, *sorted(c for c in set(seen) - set(known) if self.role(c) in ("tracked", "in_place")))
 
-    def digest(self) -> str:
-        """Equal for equal meaning (R18)."""
+    def text(self) -> str:
+        """Canonical JSON, equal for equal meaning (R18)."""
         parts = {k: sorted(v) if isinstance(v, tuple) and k != "key" else v for k, v in asdict(self).items()}
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return json.dumps(parts, sort_keys=True)
+
+    def refuse_drift(self, remembered: str, table: str) -> None:
+        """Raises ConfigDriftError when these are not the roles that a table was made with, by their text (R18)."""
+        if (mine := self.text()) != remembered:
+            before, now = json.loads(remembered), json.loads(mine)
+            changed = "; ".join(f"{k} was {_shown(before.get(k))}, is {_shown(v)}" for k, v in now.items() if v != before.get(k))
+            raise ConfigDriftError(
+                f"config_drift: {table} was made with other column roles: {changed}",
+                f"restore the roles, or fold the table again with them: c360 scd2 rebuild --table {table} --swap",
+            )
 
     def _problem(self) -> str:
         named = [*self.key, *self.tracked, *self.in_place, *self.ignored]
@@ -78,3 +93,7 @@ class Roles:
                 return f"{setting} must be one of {', '.join(allowed)}"
         stray = set(self.ignore_null) - {*self.tracked, *self.in_place}
         return f"ignore_null names {', '.join(sorted(stray))}, which is neither tracked nor in place" if stray else ""
+
+
+def _shown(value: Any) -> str:
+    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)

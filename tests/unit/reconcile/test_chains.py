@@ -10,10 +10,11 @@ from commerce360.settings import Warehouse
 from schemas import topics
 from schemas.tables import DEAD_LETTERS, TABLES
 from stream_jobs.batch import dead_letters
-from stream_jobs.dimensions import CUSTOMERS, timestamp
+from stream_jobs.dimensions import CUSTOMERS
 from stream_jobs.entity import Rejection
 from stream_jobs.sales import SALES
 from stream_jobs.silver import DOCUMENTS
+from stream_jobs.values import timestamp
 from warehouse.client import Client
 
 

@@ -9,8 +9,8 @@ from commerce360.settings import Lake as LakeSettings
 from producers.ledger import LedgerView
 from schemas import topics
 from schemas.tables import RECORDS
-from stream_jobs.dimensions import timestamp
 from stream_jobs.sales import SALES
+from stream_jobs.values import timestamp
 
 LINE = {"line_no": 1, "product_id": 5, "quantity": 2, "unit_price": "9.99", "discount": "0.00"}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -9,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commerce360.errors import ConfigError
 from schemas import tables, topics
-from stream_jobs.dimensions import CUSTOMERS, PRODUCTS, Dimension, moment, money
+from schemas.roles import settings
+from stream_jobs.dimensions import CUSTOMERS, PRODUCTS, Dimension
 from stream_jobs.entity import Contribution, Record, RejectedError, Row
 from stream_jobs.keyed import KeyedLog
-from stream_jobs.scd2.roles import Roles
+from stream_jobs.scd2.roles import ConfigInvalidError, Roles
+from stream_jobs.values import moment, money
 
 T0 = 1_770_000_000_000_000
 
@@ -107,7 +109,7 @@ def content(rows: Any) -> list[Row]:
 @given(st.permutations(range(len(STEPS))), st.lists(st.integers(0, len(STEPS) - 1), max_size=6), st.lists(st.integers(1, 14), max_size=5))
 def test_order_repetition_cuts_and_a_rebuild_from_stored_rows_do_not_matter(order: list[int], repeated: list[int], cuts: list[int]):
     table: dict[tuple[int, int], Row] = {}
-    log = KeyedLog(CUSTOMERS, lambda keys: {k: list(table.values()) for k in keys})
+    log = KeyedLog(CUSTOMERS, lambda: [((7,), row) for row in table.values()])
     sequence = [*order, *repeated]
     edges = [0, *sorted(min(c, len(sequence)) for c in cuts), len(sequence)]
     for low, high in pairwise(edges):
@@ -122,7 +124,7 @@ def test_two_changes_of_one_place_are_a_conflict_named_once_by_the_loser():
     oslo, rome = customer(10, city="Oslo", offset=1), customer(10, city="Rome", offset=2)
     rows, rejections = CUSTOMERS.fold((7,), [], [*oslo, *rome, *oslo])
     assert [v[0] for v in versions(rows)] == ["Rome"]
-    assert [(r.record.offset, r.reason, r.detail) for r in rejections] == [(1, "seq_conflict", "[10,10]")]
+    assert [(r.record.offset, r.reason, json.loads(r.detail)["seq"][0]) for r in rejections] == [(1, "seq_conflict", 10)]
     stored, _ = CUSTOMERS.fold((7,), [], oslo)
     rows, rejections = CUSTOMERS.fold((7,), stored, rome)
     assert [v[0] for v in versions(rows)] == ["Rome"]
@@ -172,10 +174,30 @@ def test_what_the_rules_refuse_is_rejected_by_name(change: dict[str, Any], reaso
     assert caught.value.reason == reason
 
 
-def test_a_new_column_is_kept_for_the_fold_and_needs_no_place_in_the_table():
-    [row] = folded(customer(10, "c", nickname="ada"))
-    assert '"nickname":"ada"' in row["_after"]
-    assert set(row) == {c.name for c in tables.DIM_CUSTOMER.columns} - {"batch_id"}
+def test_a_new_column_becomes_one_of_the_table_with_the_type_of_its_first_value():
+    dimension = CUSTOMERS.over(tables.DIM_CUSTOMER)
+    extra = {"nickname": "ada", "score": 5, "ratio": 0.5, "vip": True, "tags": ["a"], "photo": b"x", "Shoe Size": None}
+    image = {"customer_id": 7, "email": "a@example.org", **extra}
+    source = {"sequence": '["1","2"]', "lsn": 10, "ts_us": T0, "snapshot": "false"}
+    record = Record(topics.CUSTOMERS.name, 0, 1, T0, b"k", b"v")
+    [row], _ = dimension.fold((7,), [], dimension.read(record, {"customer_id": 7}, {"op": "c", "after": image, "source": source}))
+    added = {c.name: c.type for c in dimension.table.columns[len(tables.DIM_CUSTOMER.columns) :]}
+    assert added == {"nickname": "string", "score": "bigint", "ratio": "double", "vip": "boolean", "tags": "string", "photo": "string"}
+    assert [row[c] for c in added] == ["ada", 5, 0.5, True, '["a"]', "eA=="]
+    assert CUSTOMERS.table is tables.DIM_CUSTOMER
+
+
+@pytest.mark.parametrize(
+    ("column", "name"), [("valid_from", "source_valid_from"), ("_after", "source__after"), ("Größe in cm", "gr__e_in_cm")]
+)
+def test_a_new_column_never_takes_the_place_of_one_of_the_history(column: str, name: str):
+    dimension = CUSTOMERS.over(tables.DIM_CUSTOMER)
+    image = {"customer_id": 7, column: "x"}
+    source = {"sequence": '["1","2"]', "lsn": 10, "ts_us": T0, "snapshot": "false"}
+    record = Record(topics.CUSTOMERS.name, 0, 1, T0, b"k", b"v")
+    [row], _ = dimension.fold((7,), [], dimension.read(record, {"customer_id": 7}, {"op": "c", "after": image, "source": source}))
+    assert (row[name], row["valid_from"]) == ("x", dt.datetime.fromtimestamp(T0 / 1e6, dt.UTC))
+    assert dimension.table.columns[-1].name == name
 
 
 def test_a_tombstone_says_nothing():
@@ -200,6 +222,40 @@ def test_a_time_of_any_zone_is_the_same_instant():
     assert moment("2026-03-01T10:00:00+01:00") == moment("2026-03-01T09:00:00Z")
 
 
-def test_a_streamed_dimension_cannot_close_all_keys_at_a_truncate():
-    with pytest.raises(ConfigError, match="truncate=close"):
-        Dimension(tables.DIM_CUSTOMER, topics.CUSTOMERS, Roles(key=("customer_id",), truncate="close"))
+ROLES = settings("dim_customer")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"key": ["email"], "tracked": ["customer_id"]}, "the key must be customer_id"),
+        ({"in_place": ["points"]}, "no role for last_login_at"),
+        ({"in_place": ["points", "last_login_at", "shoe_size"]}, "no column shoe_size"),
+        ({"tracked": [*ROLES["tracked"], "valid_from"]}, "valid_from is a column of the history"),
+        ({"tracked": [*ROLES["tracked"], "points"]}, "more than one role for points"),
+        ({"delete": "forget"}, "delete must be one of"),
+    ],
+)
+def test_roles_that_do_not_fit_the_table_are_config_invalid(changed: dict[str, Any], words: str):
+    with pytest.raises(ConfigInvalidError, match=words):
+        Dimension(tables.DIM_CUSTOMER, ["t"], Roles.of({**ROLES, **changed}))
+
+
+def test_a_truncate_closes_every_key_also_one_that_comes_later():
+    dimension = Dimension(tables.DIM_CUSTOMER, [topics.CUSTOMERS.name], Roles.of({**ROLES, "truncate": "close"}))
+
+    def says(lsn: int, op: str, key: int | None) -> list[Contribution]:
+        image = None if op == "t" else {"customer_id": key, "city": "Oslo"}
+        source = {"sequence": f'["{lsn - 8}","{lsn}"]', "lsn": lsn, "ts_us": T0 + lsn, "snapshot": "false"}
+        record = Record(topics.CUSTOMERS.name, 0, lsn, T0, b"k", b"v")
+        return dimension.read(record, None if op == "t" else {"customer_id": key}, {"op": op, "after": image, "source": source})
+
+    log = KeyedLog(dimension, lambda: ())
+    log.apply([*says(10, "c", 1), *says(30, "c", 2), *says(10, "c", 3)])
+    log.commit()
+    closed = log.apply([*says(20, "t", None), *says(21, "u", 3)]).rows
+    assert {(r["customer_id"], r["closed_by"]) for r in closed if r["is_visible"]} == {(1, "truncate"), (3, "truncate"), (3, None)}
+    log.commit()
+    assert log.apply(says(20, "t", None)).rows == []
+    [late] = [r for r in log.apply(says(5, "c", 9)).rows if r["is_visible"]]
+    assert (late["customer_id"], late["closed_by"], micros(late["valid_to"])) == (9, "truncate", 20)

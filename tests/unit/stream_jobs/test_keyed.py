@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.tables import FCT_SALES, Table
-from stream_jobs.entity import Contribution, Key, Record, Rejection, Row
-from stream_jobs.keyed import KeyedLog
+from stream_jobs.entity import Contribution, Entity, Key, Record, Rejection, Row
+from stream_jobs.keyed import KeyedLog, Rows
 
 
 class Greatest:
@@ -29,25 +29,30 @@ class Greatest:
     def key_of(self, row: Row) -> Key:
         return (row["order_id"],)
 
+    def shared(self, key: Key) -> Key | None:
+        return None
+
+    def over(self, table: Table) -> Entity:
+        return self
+
 
 def says(key: str, number: int, offset: int = 0) -> list[Contribution]:
     return Greatest().read(Record("t", 0, offset, 0, None, None), key, number)
 
 
 class Stored:
-    """A table: answers loads, and remembers which keys were asked for."""
+    """A table: answers loads, and counts them."""
 
     def __init__(self, **quantities: int) -> None:
-        self.rows = {(k,): [{"order_id": k, "line_no": 1, "quantity": q, "origin": "old"}] for k, q in quantities.items()}
-        self.asked: list[Key] = []
+        self.rows = {(k,): {"order_id": k, "line_no": 1, "quantity": q, "origin": "old"} for k, q in quantities.items()}
+        self.loads = 0
 
-    def load(self, keys: list[Key]) -> dict[Key, list[Row]]:
-        self.asked += keys
-        return {k: self.rows[k] for k in keys if k in self.rows}
+    def load(self) -> Rows:
+        self.loads += 1
+        return list(self.rows.items())
 
     def take(self, rows: list[Row]) -> None:
-        for row in rows:
-            self.rows[(row["order_id"],)] = [row]
+        self.rows.update({(row["order_id"],): row for row in rows})
 
 
 @pytest.fixture
@@ -57,9 +62,7 @@ def table() -> Stored:
 
 @pytest.fixture
 def log(table: Stored) -> KeyedLog:
-    found = KeyedLog(Greatest(), table.load, max_keys=2)
-    found.fill(dict(table.rows))
-    return found
+    return KeyedLog(Greatest(), table.load)
 
 
 def quantities(rows: list[Row]) -> dict[str, int]:
@@ -83,14 +86,14 @@ def test_a_committed_batch_is_known_to_the_next_one_without_the_table(log: Keyed
     log.apply(says("b", 3))
     log.commit()
     assert log.apply(says("b", 3)).rows == []
-    assert table.asked == []
+    assert table.loads == 1
 
 
-def test_a_discarded_batch_is_forgotten_and_the_table_is_asked(log: KeyedLog, table: Stored):
+def test_a_discarded_batch_is_forgotten_and_the_table_is_read_again(log: KeyedLog, table: Stored):
     log.apply([*says("a", 8), *says("b", 3)])
     log.discard()
     assert quantities(log.apply([*says("a", 8), *says("b", 3)]).rows) == {"a": 8, "b": 3}
-    assert table.asked == [("a",), ("b",)]
+    assert table.loads == 2
 
 
 def test_what_was_written_before_a_crash_is_not_written_again(log: KeyedLog, table: Stored):
@@ -99,32 +102,17 @@ def test_what_was_written_before_a_crash_is_not_written_again(log: KeyedLog, tab
     assert log.apply(says("b", 3)).rows == []
 
 
-def test_keys_beyond_the_bound_are_read_from_the_table_again(log: KeyedLog, table: Stored):
-    table.take(log.apply([*says("b", 1), *says("c", 1)]).rows)
+def test_rows_that_a_table_should_hold_come_with_the_next_batch_once(log: KeyedLog):
+    wanted = {"order_id": "a", "line_no": 1, "quantity": 7, "origin": "bronze"}
+    log.rebase([(("a",), wanted)])
+    assert quantities(log.apply(says("b", 3)).rows) == {"a": 7, "b": 3}
     log.commit()
-    assert len(log.cache) == 2
-    assert quantities(log.apply([*says("a", 5), *says("b", 1), *says("c", 2)]).rows) == {"c": 2}
-    assert table.asked == [("a",)]
+    assert log.apply([*says("a", 7), *says("b", 3)]).rows == []
 
 
-def test_the_key_that_was_used_last_stays(log: KeyedLog, table: Stored):
-    table.take(log.apply(says("b", 1)).rows)
-    log.commit()
-    log.apply(says("a", 5))
-    log.commit()
-    table.take(log.apply(says("c", 1)).rows)
-    log.commit()
-    log.apply([*says("a", 5), *says("c", 1)])
-    assert table.asked == []
-    log.apply(says("b", 1))
-    assert table.asked == [("b",)]
-
-
-def test_a_table_larger_than_the_bound_is_not_taken_for_complete():
-    table = Stored(a=1, b=2, c=3)
-    log = KeyedLog(Greatest(), table.load, max_keys=2)
-    log.fill(dict(table.rows))
-    assert log.apply([*says("a", 1), *says("b", 2), *says("c", 3)]).rows == []
+def test_a_carried_row_that_its_batch_changes_again_is_one_row(log: KeyedLog):
+    log.rebase([(("a",), {"order_id": "a", "line_no": 1, "quantity": 7, "origin": "bronze"})])
+    assert quantities(log.apply(says("a", 9)).rows) == {"a": 9}
 
 
 def test_contributions_that_cannot_count_are_handed_back(log: KeyedLog):

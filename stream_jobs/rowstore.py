@@ -1,0 +1,72 @@
+"""The newest rows of every key of a table, beside the driver: what the next batch folds with.
+
+A private database of SQLite: a lookup costs the same for ten thousand keys and for ten million, and memory stays bounded. It lives as
+long as the process and is filled from the table at the next start, so nothing in it has to survive.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+from stream_jobs.entity import Key, Row
+
+CACHE_KIB = 65_536  # pages kept in memory; the rest is in an unnamed file in the system's temporary folder
+
+
+class RowStore:
+    """Rows by key, each under its place within the key. For one thread at a time."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        """`places`: columns that tell the rows of a key apart."""
+        self.places = tuple(places)
+        self._names: list[str] = []
+        self._index: dict[str, int] = {}
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{CACHE_KIB}", "locking_mode=EXCLUSIVE"):
+            self._db.execute(f"PRAGMA {setting}")
+        self._db.execute("CREATE TABLE rows (key TEXT, place TEXT, row BLOB, PRIMARY KEY (key, place)) WITHOUT ROWID")
+
+    def put(self, rows: Iterable[tuple[Key, Row]]) -> None:
+        """A row replaces the one of its key and place."""
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", ((_text(k), self._place(r), self._pack(r)) for k, r in rows))
+        self._db.execute("COMMIT")
+
+    def get(self, key: Key) -> list[Row]:
+        return [self._unpack(blob) for (blob,) in self._db.execute("SELECT row FROM rows WHERE key = ?", (_text(key),))]
+
+    def __iter__(self) -> Iterator[Key]:
+        for (text,) in self._db.execute("SELECT DISTINCT key FROM rows").fetchall():
+            yield tuple(json.loads(text))
+
+    def __len__(self) -> int:
+        """Rows, not keys."""
+        return int(self._db.execute("SELECT COUNT(*) FROM rows").fetchone()[0])
+
+    def _place(self, row: Row) -> str:
+        return _text(tuple(row[c] for c in self.places))
+
+    def _pack(self, row: Row) -> bytes:
+        """Values by the place of their name: names would be most of the bytes."""
+        values: list[object] = [None] * len(self._names)
+        for name, value in row.items():
+            at = self._index.get(name)
+            if at is None:
+                at = self._index[name] = len(self._names)
+                self._names.append(name)
+                values.append(None)
+            values[at] = value
+        return pickle.dumps(values, protocol=5)
+
+    def _unpack(self, blob: bytes) -> Row:
+        values = pickle.loads(blob)  # noqa: S301 - written by this object a moment ago, in a file without a name
+        row: Row = dict.fromkeys(self._names)
+        row.update(zip(self._names, values, strict=False))
+        return row
+
+
+def _text(parts: Sequence[object]) -> str:
+    return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
