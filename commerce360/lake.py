@@ -125,6 +125,16 @@ class Lake:
         result = QueryBuilder().register(name or table.entity, self.delta(table)).execute(sql)
         return pa.table(result.read_all())
 
+    def sql(self, tables: Sequence[Table], sql: str) -> pa.Table:
+        """Run SQL (DataFusion) over several tables, each under its entity name."""
+        import pyarrow as pa
+        from deltalake import QueryBuilder
+
+        builder = QueryBuilder()
+        for table in tables:
+            builder = builder.register(table.entity, self.delta(table))
+        return pa.table(builder.execute(sql).read_all())
+
     def newest(self, table: Table, max_batch: int | None = None, where: str = "") -> pa.Table:
         """The newest row of every key among batches up to `max_batch`; `where` filters the newest rows."""
         bound = f"batch_id <= {max_batch}" if max_batch is not None else ""

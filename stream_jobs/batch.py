@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from commerce360.lake import Lake
 from schemas.tables import BATCHES, DEAD_LETTERS, RECORDS, TABLES, Table
 from stream_jobs import bronze
-from stream_jobs.checkpoint import Checkpoint, Offsets
+from stream_jobs.checkpoint import Offsets
 from stream_jobs.decode import Schema
 from stream_jobs.entity import Record, Rejection, Row
 from stream_jobs.folds import Folds
@@ -40,6 +40,14 @@ if TYPE_CHECKING:
 
 # Tables that a replay would fill twice; folds need no stamp, they find no difference.
 STAMPED = (RECORDS, DEAD_LETTERS, *(d.table for d in DOCUMENTS), BATCHES)
+
+
+class Plan(Protocol):
+    """What is written down of the batches before they run: a `Checkpoint`."""
+
+    def create(self) -> str: ...
+
+    def ends(self, batch_id: int) -> Offsets: ...
 
 
 @dataclass
@@ -63,7 +71,7 @@ class Batch:
     def __init__(
         self,
         lake: Lake,
-        checkpoint: Checkpoint,
+        checkpoint: Plan,
         folds: Folds,
         schema_of: Schemas,
         reached: Callable[[str, int], None] = lambda table, batch_id: None,

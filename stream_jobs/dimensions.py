@@ -39,7 +39,6 @@ class Dimension:
         self.roles = roles
         self.raw_change = raw_change
         self.scope = table.scope
-        self._known = frozenset(c.name for c in table.columns)  # by contract; others came from the source
         if problem := _misfit(table, roles):
             raise ConfigInvalidError(f"roles of {table.name} are invalid: {problem}", f"see schemas/roles/{table.entity}.yaml")
         self._take_columns()
@@ -65,7 +64,8 @@ class Dimension:
         if raw["after"] is not None:
             raw["after"] = {c: plain(v) for c, v in raw["after"].items()}
         change = usable(raw, self.roles)
-        self._check_types(change)
+        if problem_of_value := self._unfit(change):
+            raise RejectedError("bad_value", rejected_text(raw, problem_of_value))
         if left_out(change, self.roles):
             return []
         return [Contribution((*self._scope_of(record), *(change.key or ())), change, record)]
@@ -166,7 +166,7 @@ class Dimension:
         """The table's column for a value whose column no contract names. The first value decides on the type."""
         name = self._names.get(column)
         if name is None:
-            name = column_name(column, self._known)
+            name = column_name(column, _ours(self.table))
             if name in self._names.values():
                 return None  # two columns of the source with one name in the table: the second is kept in `_after` only
             if name not in self._types:
@@ -176,8 +176,8 @@ class Dimension:
             self._names[column] = name
         return name
 
-    def _check_types(self, change: Change) -> None:
-        """A value that its column cannot hold is a bad record, found before it is stored and not when it is written."""
+    def _unfit(self, change: Change) -> str:
+        """A value that its column cannot hold makes a bad record, found before it is stored and not when it is written."""
         values = {**(change.after or {}), **dict(zip(self.roles.key, change.key or (), strict=False))}
         for column, value in values.items():
             if value is None or value == wire.PLACEHOLDER:
@@ -186,22 +186,28 @@ class Dimension:
             try:
                 if name is not None:
                     self._typed(name, value)
-            except (ValueError, TypeError, InvalidOperation) as error:
-                raise RejectedError("bad_value", f"{column} does not fit {self._types[name or column]}") from error
+            except (ValueError, TypeError, InvalidOperation):
+                return f"{column} does not fit {self._types[name or column]}"
+        return ""
 
     def _typed(self, column: str, value: Any) -> Any:
         return None if value == wire.PLACEHOLDER else fitted(self._types[column], value)
 
 
-def rejected_text(raw: Mapping[str, Any]) -> str:
-    """What makes a rejected change the same as another (R5)."""
-    named = {k: raw.get(k) for k in ("op", "key", "seq", "ts", "after", "link")}
+def rejected_text(raw: Mapping[str, Any], problem: str = "") -> str:
+    """What makes a rejected change the same as another (R5), and what is wrong where the reason alone does not say it."""
+    named = {k: raw.get(k) for k in ("op", "key", "seq", "ts", "after", "link")} | ({"problem": problem} if problem else {})
     return json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=plain)
+
+
+def _ours(table: Table) -> set[str]:
+    """Columns that are no columns of the source."""
+    return {*table.scope, *(c.name for c in (*tables.CHANGE, *tables.VERSION, *tables.LINEAGE, *RAW_CHANGE))}
 
 
 def _misfit(table: Table, roles: Roles) -> str:
     """Why the table cannot hold what the roles say; empty when it can."""
-    ours = {*table.scope, *(c.name for c in (*tables.CHANGE, *tables.VERSION, *tables.LINEAGE, *RAW_CHANGE))}
+    ours = _ours(table)
     held, kept = {c.name for c in table.columns} - ours, {*roles.key, *roles.tracked, *roles.in_place}
     if roles.key != table.history_key:
         return f"the key must be {', '.join(table.history_key)}"
@@ -209,7 +215,7 @@ def _misfit(table: Table, roles: Roles) -> str:
         return f"{', '.join(sorted(clash))} is a column of the history itself"
     if missing := kept - held:
         return f"the table has no column {', '.join(sorted(missing))}"
-    if idle := held - kept:
+    if idle := {c for c in held - kept if roles.role(c) not in ("tracked", "in_place")}:
         return f"no role for {', '.join(sorted(idle))}"
     return ""
 

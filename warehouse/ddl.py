@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas import tables
+from schemas.reading import SNOWFLAKE, Facts, spans, target_join, target_key, target_match, with_inferred
 from schemas.tables import Table
-from schemas.types import SNOWFLAKE
+from schemas.types import SNOWFLAKE as TYPES
 
 SCHEMAS = ("RAW", "CORE", "MART", "OPS")
 COMPLETE = "BATCH_ID <= (SELECT MAX(BATCH_ID) FROM OPS.LAKE_BATCHES)"
@@ -35,7 +36,7 @@ def statements(database: str) -> list[str]:
 
 
 def create_table(table: Table) -> str:
-    lines = [f"  {c.name.upper()} {SNOWFLAKE[c.type]}{'' if c.nullable else ' NOT NULL'}{_comment(c.comment)}" for c in table.fed_columns]
+    lines = [f"  {c.name.upper()} {TYPES[c.type]}{'' if c.nullable else ' NOT NULL'}{_comment(c.comment)}" for c in table.fed_columns]
     body = ",\n".join(lines)
     return f"CREATE TABLE IF NOT EXISTS {landing(table)} (\n{body}\n){_comment(table.comment, ' = ')}"
 
@@ -53,76 +54,36 @@ def views() -> Iterator[str]:
     yield f"CREATE OR REPLACE VIEW OPS.FRESHNESS AS {FRESHNESS}"
 
 
+def newest_rows(table: Table) -> str:
+    """The newest log row of every key among complete batches, hidden ones too."""
+    return table.newest_sql(landing(table), COMPLETE, internal=False)
+
+
 def newest(table: Table) -> str:
-    inner = table.newest_sql(landing(table), COMPLETE, internal=False)
     where = f" WHERE {table.visible}" if table.visible else ""
-    return f"SELECT * FROM ({inner}) AS newest{where}"
+    return f"SELECT * FROM ({newest_rows(table)}) AS newest{where}"
 
 
 def _customers() -> str:
     """Versions, and one inferred row for each customer that only facts know (SCD2 R22)."""
-    names = [c.name for c in tables.DIM_CUSTOMER.fed_columns]
-    given = {
-        "customer_id": "facts.customer_id",
-        "seq_pos": "0",
-        "seq_ord": "0",
-        "op": "'i'",
-        "version_key": "SUBSTR(SHA2(CONCAT(CAST(facts.customer_id AS VARCHAR), '@inferred'), 256), 1, 32)",
-        "is_current": "TRUE",
-        "is_visible": "TRUE",
-        "is_deleted": "FALSE",
-        "unresolved": "'[]'",
-        "batch_id": "facts.batch_id",
-    }
-    types = {c.name: SNOWFLAKE[c.type] for c in tables.DIM_CUSTOMER.fed_columns}
-    inferred = ", ".join(f"{given.get(n, f'CAST(NULL AS {types[n]})')} AS {n}" for n in names)
-    return (
-        f"SELECT {', '.join(names)}, FALSE AS is_inferred FROM ({newest(tables.DIM_CUSTOMER)}) AS versions "
-        f"UNION ALL SELECT {inferred}, TRUE AS is_inferred FROM "
-        f"(SELECT customer_id, MAX(batch_id) AS batch_id FROM ({newest(tables.FCT_SALES)}) AS sales "
-        f"WHERE customer_id IS NOT NULL GROUP BY customer_id) AS facts "
-        f"WHERE facts.customer_id NOT IN (SELECT customer_id FROM ({newest(tables.DIM_CUSTOMER)}) AS known)"
-    )
+    facts = Facts(newest(tables.FCT_SALES), ("customer_id",), "ordered_at")
+    return with_inferred(tables.DIM_CUSTOMER, newest(tables.DIM_CUSTOMER), facts, SNOWFLAKE)
 
 
 def _sales() -> str:
     """Sales with the version of customer and product in force when the order was placed (SCD2 R21).
 
-    The target is the last version begun at or before the order, else the first one. A late change of a dimension moves it with no
-    repair of the fact.
+    A late change of a dimension moves the target with no repair of the fact. There are no inferred products.
     """
     names = ", ".join(f"s.{c.name}" for c in tables.FCT_SALES.fed_columns)
     sales, customers, products = (newest(t) for t in (tables.FCT_SALES, tables.DIM_CUSTOMER, tables.DIM_PRODUCT))
+    by_customer, by_product = (Facts("s", (key,), "ordered_at") for key in ("customer_id", "product_id"))
     return (
-        f"WITH s AS ({sales}), c AS ({_spans(customers, 'customer_id')}), p AS ({_spans(products, 'product_id')}) "
-        f"SELECT {names}, "
-        "COALESCE(c.version_key, CASE WHEN s.customer_id IS NOT NULL AND s.ordered_at IS NOT NULL "
-        "THEN SUBSTR(SHA2(CONCAT(CAST(s.customer_id AS VARCHAR), '@inferred'), 256), 1, 32) END) AS customer_version_key, "
-        f"{_match('c', 'customer_id')} AS customer_match, "
-        f"p.version_key AS product_version_key, {_match('p', 'product_id')} AS product_match "
-        f"FROM s {_join('c', 'customer_id')} {_join('p', 'product_id')}"
-    )
-
-
-def _spans(versions: str, key: str) -> str:
-    """Each version with the time from which it is the target of facts, and until when."""
-    over = f"OVER (PARTITION BY {key} ORDER BY valid_from)"
-    return (
-        f"SELECT {key}, version_key, valid_from, valid_to, CASE WHEN ROW_NUMBER() {over} = 1 THEN CAST('0001-01-01' AS TIMESTAMP_NTZ(6)) "
-        f"ELSE valid_from END AS target_from, COALESCE(LEAD(valid_from) {over}, CAST('9999-12-31' AS TIMESTAMP_NTZ(6))) AS target_to "
-        f"FROM ({versions}) AS v"
-    )
-
-
-def _join(name: str, key: str) -> str:
-    return f"LEFT JOIN {name} ON {name}.{key} = s.{key} AND s.ordered_at >= {name}.target_from AND s.ordered_at < {name}.target_to"
-
-
-def _match(name: str, key: str) -> str:
-    return (
-        f"CASE WHEN s.{key} IS NULL OR s.ordered_at IS NULL THEN 'none' WHEN {name}.version_key IS NULL THEN 'inferred' "
-        f"WHEN s.ordered_at < {name}.valid_from THEN 'early' "
-        f"WHEN {name}.valid_to IS NULL OR s.ordered_at < {name}.valid_to THEN 'exact' ELSE 'gap' END"
+        f"WITH s AS ({sales}), c AS ({spans(tables.DIM_CUSTOMER, customers)}), p AS ({spans(tables.DIM_PRODUCT, products)}) "
+        f"SELECT {names}, {target_key(tables.DIM_CUSTOMER, 'c', 's', by_customer, SNOWFLAKE)} AS customer_version_key, "
+        f"{target_match('c', 's', by_customer)} AS customer_match, "
+        f"p.version_key AS product_version_key, {target_match('p', 's', by_product)} AS product_match "
+        f"FROM s {target_join(tables.DIM_CUSTOMER, 'c', 's', by_customer)} {target_join(tables.DIM_PRODUCT, 'p', 's', by_product)}"
     )
 
 

@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
@@ -33,7 +33,6 @@ QUERY_TIMEOUT_S = 5  # its queries are tiny; after that it connects anew, as soo
 CHECK_S = 0.05  # between two looks at what is committed; the SDK's own knowledge of that is up to a second old
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
 PUBLISH_EVERY_S = 1.0
-DATA = tuple(t for t in FED if t is not BATCHES)
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,11 @@ class Sent:
 
 
 class Loader:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tables: Sequence[Table] = FED) -> None:
+        """`tables`: what is fed, with `ops.batches`."""
         self.settings = settings
+        self.tables = tables
+        self.data = tuple(t for t in tables if t is not BATCHES)
         self.lake = Lake(settings.lake)
         self.streams: dict[str, Stream] = {}
         self.client = Client(settings.warehouse, QUERY_TIMEOUT_S)
@@ -67,10 +69,10 @@ class Loader:
     def open(self) -> None:
         """(Re)open every channel at what the warehouse has committed. Raises C360Error when that is not of this lake."""
         self.close()
-        self.streams = open_streams(self.settings.warehouse, FED)
+        self.streams = open_streams(self.settings.warehouse, self.tables)
         self.reconnects += 1
         self._finished = {}
-        for table in FED:
+        for table in self.tables:
             self._refuse_other_lake(table)
         self._taken = self.streams[BATCHES.name].place
         self._loaded = self._taken.version
@@ -99,9 +101,9 @@ class Loader:
         room, before = AHEAD_BATCHES - len(self._sent), len(self._sent)
         for place, rows in islice(self._parts(BATCHES, self._newest, self._taken), room):
             versions = json.loads(rows[-1]["versions"])
-            for table in DATA:
+            for table in self.data:
                 self._stream(table, int(versions[table.name]))
-            needs = {t.name: self.streams[t.name].place for t in DATA}
+            needs = {t.name: self.streams[t.name].place for t in self.data}
             self._sent.append(Sent(place, rows, needs, time.monotonic()))
             self._taken = place
         return len(self._sent) - before
@@ -110,7 +112,7 @@ class Loader:
         """Their rows of ops.batches, once all data before them is committed: the views then show them."""
         if not self._sent:
             return 0
-        committed = {t.name: self.streams[t.name].committed() for t in DATA}
+        committed = {t.name: self.streams[t.name].committed() for t in self.data}
         whole = list(takewhile(lambda sent: all(committed[name] >= place for name, place in sent.needs.items()), self._sent))
         if not whole:
             if time.monotonic() - self._sent[0].at > COMMIT_TIMEOUT_S:
@@ -221,7 +223,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
 
 def _wait_for_lake(loader: Loader, stop: threading.Event) -> None:
     loader.publish()
-    while not stop.is_set() and not all(loader.lake.exists(t) for t in FED):
+    while not stop.is_set() and not all(loader.lake.exists(t) for t in loader.tables):
         stop.wait(0.3)
 
 

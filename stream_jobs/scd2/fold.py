@@ -68,7 +68,7 @@ def fold(key: tuple[Any, ...], changes: Sequence[Change], roles: Roles, columns:
     """Versions of `key`, oldest first. `changes`: its winners and all truncates, in `seq` order (a truncate first at a tie)."""
     versions: list[Version] = []
     was_present = False
-    for instant in _instants(_states(changes, roles, columns)):
+    for instant in _instants(states(changes, roles, columns)):
         state = instant.state
         shown = state.present or (roles.delete == "mark" and was_present)
         was_present = was_present or state.present
@@ -83,7 +83,7 @@ def fold(key: tuple[Any, ...], changes: Sequence[Change], roles: Roles, columns:
     return versions
 
 
-def _states(changes: Sequence[Change], roles: Roles, columns: Sequence[str]) -> Iterator[State]:
+def states(changes: Sequence[Change], roles: Roles, columns: Sequence[str]) -> Iterator[State]:
     eff, life = 0, Life()
     ended: Values = dict.fromkeys(columns)
     for change in changes:

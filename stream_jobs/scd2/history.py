@@ -31,7 +31,7 @@ class History:
         for raw in changes:
             self._take(raw)
         for fact in facts:
-            self.facts[fact["id"]] = (None if fact["key"] is None else tuple(fact["key"]), fact["ts"])
+            self.facts[fact["id"]] = (_whole(fact["key"]), fact["ts"])
 
     def versions(self) -> dict[Key, list[Version]]:
         truncates, _ = resolve(self.changes.get(None, {}).values())
@@ -105,6 +105,11 @@ class History:
 def plain(key: Key | None) -> Any:
     """A key of one column as its value, of several as a list."""
     return None if key is None else key[0] if len(key) == 1 else list(key)
+
+
+def _whole(key: Any) -> Key | None:
+    """A key with a missing part names no row."""
+    return None if key is None or any(part is None for part in key) else tuple(key)
 
 
 def _list(key: Key | None) -> list[Any] | None:

@@ -229,7 +229,7 @@ ROLES = settings("dim_customer")
     ("changed", "words"),
     [
         ({"key": ["email"], "tracked": ["customer_id"]}, "the key must be customer_id"),
-        ({"in_place": ["points"]}, "no role for last_login_at"),
+        ({"in_place": ["points"], "new_columns": "ignored"}, "no role for last_login_at"),
         ({"in_place": ["points", "last_login_at", "shoe_size"]}, "no column shoe_size"),
         ({"tracked": [*ROLES["tracked"], "valid_from"]}, "valid_from is a column of the history"),
         ({"tracked": [*ROLES["tracked"], "points"]}, "more than one role for points"),

@@ -1,16 +1,14 @@
 from pathlib import Path
 
-import pytest
-
-from stream_jobs.scd2 import cases, verify
+from commerce360.conformance import cases, runner
+from commerce360.conformance.python import PythonEngine
 
 CASES = cases.read(Path(__file__).parents[2] / "cases" / "scd2")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.id)
-def test_python_engine_conforms_in_every_arrangement(case):
-    outcome = verify.run_case(case)
-    assert outcome.status == "pass", (outcome.arrangement, outcome.problems)
+def test_python_engine_conforms_in_every_arrangement():
+    report = runner.verify(CASES, PythonEngine())
+    assert report["totals"] == {"pass": len(CASES), "fail": 0, "skip": 0}, [c for c in report["cases"] if c["status"] != "pass"]
 
 
 def test_all_public_cases_are_here():
