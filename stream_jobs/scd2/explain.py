@@ -12,7 +12,7 @@ from typing import Any
 
 from stream_jobs.scd2.change import UPSERTS, Change, Seq, left_out, resolve
 from stream_jobs.scd2.effects import Effect, compare, differ
-from stream_jobs.scd2.fold import State, Version, states, fold
+from stream_jobs.scd2.fold import State, Version, fold, states
 from stream_jobs.scd2.roles import Roles
 
 Key = tuple[Any, ...]
@@ -143,21 +143,21 @@ class _Pass:
 
     def _why_nothing(self, change: Change) -> str:
         line = self.line()
-        states = list(states(line, self.roles, self.columns))
+        line_states = list(states(line, self.roles, self.columns))
         at = line.index(change)
-        eff = states[at].eff
-        if at + 1 < len(states) and states[at + 1].eff == eff:
+        eff = line_states[at].eff
+        if at + 1 < len(line_states) and line_states[at + 1].eff == eff:
             return "nothing: a later change of the same instant counts"
-        was_there = at > 0 and states[at - 1].present
+        was_there = at > 0 and line_states[at - 1].present
         if change.op not in UPSERTS:
             return "nothing shown; it is remembered" if was_there else "nothing: the key was not there; it is remembered"
-        if _sent(states[at - 1] if at else None, states[at], self.roles):
+        if _sent(line_states[at - 1] if at else None, line_states[at], self.roles):
             return "nothing shown: later changes decide; it is remembered"
         return "nothing: no value differs (no-op)"
 
     def entries(self) -> list[Entry]:
         line = self.line()
-        states = list(states(line, self.roles, self.columns))
+        line_states = list(states(line, self.roles, self.columns))
         place = {change.identity: n for n, change in enumerate(line)}
         made = []
         for number, arrival in enumerate(self.arrivals, 1):
@@ -166,7 +166,7 @@ class _Pass:
                 continue
             change = arrival.change
             at = place.get(change.identity)
-            before, after = self._around(change, line) if at is None else (states[at - 1] if at else None, states[at])
+            before, after = self._around(change, line) if at is None else (line_states[at - 1] if at else None, line_states[at])
             made.append(
                 Entry(
                     number,
@@ -192,8 +192,8 @@ class _Pass:
     def _around(self, change: Change, line: Sequence[Change]) -> tuple[State | None, State]:
         """The states before and after a change that does not count, as if it did."""
         older = [c for c in line if _place(c) < _place(change)]
-        states = list(states([*older, change], self.roles, self.columns))
-        return states[-2] if older else None, states[-1]
+        line_states = list(states([*older, change], self.roles, self.columns))
+        return line_states[-2] if older else None, line_states[-1]
 
 
 def _sent(before: State | None, after: State, roles: Roles) -> tuple[Sent, ...]:
