@@ -7,9 +7,10 @@ Works on paths and on object stores alike: addresses come from `Settings.lake`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from commerce360.settings import Lake as LakeSettings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 KINDS: dict[str, Type] = {"long": "bigint", "string": "string", "boolean": "boolean", "double": "double"}
+READ_ROWS = 10_000
 STAMP = "c360"  # key of our stamp in a commit's metadata
 
 
@@ -102,6 +104,24 @@ class Lake:
         added = [(n, f.type.type) for n, f in self._columns(table).items() if n not in {c.name for c in table.columns}]
         return table.with_columns(*(Column(n, KINDS[kind], "new in the source") for n, kind in added)) if added else table
 
+    def replace(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+        """Make the table hold these rows and nothing else, whatever it was before. In one commit; a part at a time in memory."""
+        import pyarrow as pa
+        from deltalake import write_deltalake
+
+        schema = arrow_schema(table)
+        source = iter(rows)
+        parts = iter(lambda: list(islice(source, READ_ROWS)), [])
+        batches = (batch for part in parts for batch in pa.Table.from_pylist(part, schema=schema).to_batches())
+        reader = pa.RecordBatchReader.from_batches(schema, batches)
+        write_deltalake(self.uri(table), reader, mode="overwrite", schema_mode="overwrite", name=table.name, storage_options=self.options)
+        self._open.pop(table.name, None)
+
+    def compact(self, table: Table, target_bytes: int) -> int:
+        """Make large files of small ones, in one commit that changes no row; how many files are gone."""
+        made = self.delta(table).optimize.compact(target_size=target_bytes)
+        return int(made["numFilesRemoved"])
+
     def properties(self, table: Table) -> dict[str, str]:
         return dict(self.delta(table).metadata().configuration)
 
@@ -156,7 +176,7 @@ class Lake:
         for version in range(after + 1, (self.delta(table).version() if upto is None else upto) + 1):
             yield self._commit(table, version)
 
-    def last_commits(self, table: Table, count: int = 3) -> list[Commit]:
+    def last_commits(self, table: Table, count: int = 8) -> list[Commit]:
         """The newest commits, newest first; fewer where the log was cleaned up behind a checkpoint."""
         last, found = self.delta(table).version(), list[Commit]()
         for version in range(last, max(last - count, -1), -1):

@@ -49,6 +49,9 @@ class Dimension:
         return cls(table, (topic,), Roles.of(settings(table.entity)))
 
     def over(self, table: Table) -> Entity:
+        return self.extended(table)
+
+    def extended(self, table: Table) -> Dimension:
         """The same over a table that has more columns by now."""
         made = Dimension(self.table, self.topics, self.roles, self.raw_change)
         made.table = table

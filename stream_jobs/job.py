@@ -21,6 +21,7 @@ from schemas.topics import TOPICS
 from stream_jobs import calendar
 from stream_jobs.batch import Batch, Done
 from stream_jobs.checkpoint import Checkpoint, ensure_agreement
+from stream_jobs.compaction import Compactor
 from stream_jobs.dimensions import DIMENSIONS, Dimension
 from stream_jobs.folds import Folds
 from stream_jobs.inputs import Inputs, kafka_options
@@ -132,6 +133,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
 
     gate = Gate(Batch(lake, checkpoint, folds, schemas), note)
     query = start_query(session, settings, gate)
+    compactor = threading.Thread(target=Compactor(Lake(settings.lake), TABLES).run, args=(stop,), name="compaction", daemon=True)
+    compactor.start()
     logger.info("started_query", query_id=query.id)
     watch(query, inputs, progress, stop)
     finish(query, gate, checkpoint)

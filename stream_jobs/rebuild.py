@@ -2,7 +2,8 @@
 
 A table's roles are in its properties. The lake job refuses to start with others until somebody approved them: then it folds the table
 again at its start, and its first batch writes the rows that differ together with its own. So there is one writer, readers see old rows
-or new ones and never a mixture, and the warehouse gets the difference by the feed, like everything else.
+or new ones and never a mixture, and the warehouse gets the difference by the feed, like everything else. The approval is a property of
+the table that the rebuilt log was put into: nobody else touches that one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from commerce360.lake import Lake
@@ -44,21 +45,28 @@ class Difference:
             self.examples.append({"kind": kind, "row": row, "columns": columns or {}})
 
 
-def agree(lake: Lake, dimension: Dimension) -> bool:
-    """Whether the table is to be folded again at the start. Raises ConfigDriftError for roles that nobody approved."""
-    found, mine = lake.properties(dimension.table), dimension.roles.text()
-    if found.get(APPROVED) == mine:
+def check(lake: Lake, dimension: Dimension) -> bool:
+    """Whether the table is to be folded again at the next start. Raises ConfigDriftError for roles that nobody approved."""
+    made = new_table(dimension.table)
+    if lake.exists(made) and lake.properties(made).get(APPROVED) == dimension.roles.text():
         return True
-    if ROLES not in found:
-        lake.set_properties(dimension.table, {ROLES: mine})
-    else:
-        dimension.roles.refuse_drift(found[ROLES], dimension.table.entity)
+    remembered = lake.properties(dimension.table).get(ROLES)
+    if remembered is not None:
+        dimension.roles.refuse_drift(remembered, dimension.table.entity)
     return False
 
 
+def agree(lake: Lake, dimension: Dimension) -> bool:
+    """`check`, by the writer: a table without roles takes these."""
+    again = check(lake, dimension)
+    if ROLES not in lake.properties(dimension.table):
+        lake.set_properties(dimension.table, {ROLES: dimension.roles.text()})
+    return again
+
+
 def approve(lake: Lake, dimension: Dimension) -> None:
-    """The next start of the lake job may fold the table again, with these roles."""
-    lake.set_properties(dimension.table, {APPROVED: dimension.roles.text()})
+    """The next start of the lake job may fold the table again, with these roles. Comes after `keep`."""
+    lake.set_properties(new_table(dimension.table), {APPROVED: dimension.roles.text()})
 
 
 def records(lake: Lake, topics: frozenset[str], upto: int | None = None) -> Iterator[Record]:
@@ -115,6 +123,14 @@ def compare(lake: Lake, dimension: Dimension, made: KeyedLog, upto: int | None =
     return found
 
 
+def keep(lake: Lake, dimension: Dimension, made: KeyedLog, batch_id: int) -> Table:
+    """Put the new log into a table of its own, in place of what was there; returns it."""
+    table = new_table(dimension.table)
+    rows = ({**row, "batch_id": batch_id} for key in made.store for row in made.store.get(key))
+    lake.replace(table, rows)
+    return table
+
+
 def rebase(lake: Lake, folds: Folds, dimension: Dimension) -> None:
     """Make the folds go on from the new log; what differs is carried into the next batch."""
     log = folds.logs[dimension.table.name]
@@ -127,10 +143,11 @@ def rebase(lake: Lake, folds: Folds, dimension: Dimension) -> None:
 
 
 def settle(lake: Lake, dimension: Dimension) -> None:
-    """The table has the approved roles now."""
-    lake.set_properties(dimension.table, {ROLES: dimension.roles.text(), APPROVED: ""})
+    """The table has the approved roles now. Killed between the two, the next start folds again and finds no difference."""
+    lake.set_properties(dimension.table, {ROLES: dimension.roles.text()})
+    lake.set_properties(new_table(dimension.table), {APPROVED: ""})
 
 
 def new_table(table: Table) -> Table:
     """Where a rebuilt log is put for people to look at."""
-    return Table(f"rebuild.{table.entity}", f"{table.name}, folded again from bronze", table.columns, table.key, table.newest)
+    return replace(table, name=f"rebuild.{table.entity}", comment=f"{table.name}, folded again from bronze", feed=False)

@@ -60,7 +60,7 @@ class Loader:
         self.failures = 0  # in a row, without a step between them that went well
         self.error = ""
         self.notes = settings.state / "run" / "loader.freshness.jsonl"
-        self._newest = self._loaded = 0  # versions of ops.batches: in the lake, and up to which all is in the warehouse
+        self._newest = self._seen = 0  # versions of ops.batches: in the lake, and up to which every batch is taken
         self._looked = 0.0
         self._sent: deque[Sent] = deque()  # streamed, but not shown yet
         self._taken = Place(-1, -1)  # of ops.batches: up to here all is streamed
@@ -75,7 +75,7 @@ class Loader:
         for table in self.tables:
             self._refuse_other_lake(table)
         self._taken = self.streams[BATCHES.name].place
-        self._loaded = self._taken.version
+        self._seen = 0
         self.batch_id = self.shown_batch()
 
     def close(self) -> None:
@@ -99,13 +99,16 @@ class Loader:
         if time.monotonic() - self._looked >= self.settings.warehouse.poll_s:
             self._newest, self._looked = self.lake.delta(BATCHES).version(), time.monotonic()
         room, before = AHEAD_BATCHES - len(self._sent), len(self._sent)
-        for place, rows in islice(self._parts(BATCHES, self._newest, self._taken), room):
+        waiting = self._parts(BATCHES, self._newest, self._taken)
+        for place, rows in islice(waiting, room):
             versions = json.loads(rows[-1]["versions"])
             for table in self.data:
                 self._stream(table, int(versions[table.name]))
             needs = {t.name: self.streams[t.name].place for t in self.data}
             self._sent.append(Sent(place, rows, needs, time.monotonic()))
             self._taken = place
+        if len(self._sent) - before < room:
+            self._seen = self._newest
         return len(self._sent) - before
 
     def _show(self) -> int:
@@ -123,12 +126,11 @@ class Loader:
             self._sent.popleft()
         self.streams[BATCHES.name].deliver()
         self._note_queryable(int(whole[-1].rows[-1]["batch_id"]))
-        self._loaded = whole[-1].place.version
         return len(whole)
 
     def behind(self) -> int:
-        """Complete lake batches that the warehouse does not show. A version of ops.batches is a batch; version 0 is the empty table."""
-        return max(0, self._newest - max(0, self._loaded))
+        """Complete lake batches that the warehouse does not show. Of those that are not taken yet only the versions are known."""
+        return len(self._sent) + max(0, self._newest - max(self._seen, self._taken.version))
 
     def publish(self, rows_per_s: float = 0.0) -> None:
         values = {

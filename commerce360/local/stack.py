@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from commerce360.errors import C360Error
+from commerce360.lake import Lake
 from commerce360.local import SERVICES, environment, process
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
@@ -51,15 +52,29 @@ class Stack:
 
     @classmethod
     def open(cls, root: Path, shop: Mapping[str, Any] | None = None) -> Stack:
-        """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it."""
+        """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it.
+
+        Before anything starts, column roles must make sense and be those of the lake's tables.
+        """
         environment.isolate()
         lock = claim(root)
         end_leftovers(root)
         Identity.of(os.getpid()).save(root / "run" / "supervisor.pid")
         state = State.open(root)
         stack = cls(state, environment.settings_of(state, shop))
+        stack._refuse_roles()
         stack._lock = lock
         return stack
+
+    def _refuse_roles(self) -> None:
+        """Raises ConfigInvalidError and ConfigDriftError."""
+        from stream_jobs.dimensions import DIMENSIONS
+        from stream_jobs.rebuild import check
+
+        lake = Lake(self._settings.lake)
+        for dimension in DIMENSIONS:
+            if lake.exists(dimension.table):
+                check(lake, dimension)
 
     @staticmethod
     def end_leftovers(root: Path) -> int:

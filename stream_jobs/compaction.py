@@ -1,0 +1,61 @@
+"""Small files of the tables made into large ones, beside the batches.
+
+Every batch adds a file or two to every table; a reader pays for each of them. Compaction changes no row: its commits say so
+(`dataChange` false), so the warehouse feed and everybody else who tails a log passes over them. The files that it replaces stay: a
+reader of an older version may still need them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from commerce360 import log
+from commerce360.lake import Lake
+from schemas.tables import Table
+
+logger = log.get("lake")
+EVERY_COMMITS = 100  # of a table, between two compactions of it
+TARGET_BYTES = 32 * 1024 * 1024  # a file of this size is never written again
+LOOK_S = 10.0
+
+
+class Compactor:
+    """Looks at one table after the other. `lake` is its own handle: it runs in a thread of its own."""
+
+    def __init__(self, lake: Lake, tables: Sequence[Table]) -> None:
+        self.lake = lake
+        self.tables = tables
+        self._done: dict[str, int] = {}  # table -> version behind its last compaction
+
+    def step(self) -> list[str]:
+        """Compact what has enough new commits; names of the tables. An append that came between is no error: the next step tries again."""
+        from deltalake.exceptions import CommitFailedError
+
+        compacted = []
+        for table in self.tables:
+            version = int(self.lake.delta(table).version())
+            if version - self._done.setdefault(table.name, self._last(table)) < EVERY_COMMITS:
+                continue
+            try:
+                files = self.lake.compact(table, TARGET_BYTES)
+            except CommitFailedError as error:
+                logger.warning("compaction_lost_a_race", table=table.name, error=str(error)[:200])
+                continue
+            self._done[table.name] = int(self.lake.delta(table).version())
+            logger.info("compacted", table=table.name, files=files)
+            compacted.append(table.name)
+        return compacted
+
+    def run(self, stop: threading.Event) -> None:
+        """Until the stop. Nothing that goes wrong here may end the job: the tables are right without it."""
+        while not stop.wait(LOOK_S):
+            try:
+                self.step()
+            except Exception as error:
+                logger.warning("compaction_failed", error=f"{type(error).__name__}: {str(error)[:300]}")
+
+    def _last(self, table: Table) -> int:
+        """Before this start nobody knows: as many commits as there are files is a good guess."""
+        delta = self.lake.delta(table)
+        return int(delta.version()) - len(delta.file_uris())
