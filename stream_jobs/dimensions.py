@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import InvalidOperation
 from typing import Any
 
@@ -62,7 +63,7 @@ class Dimension:
         if value is None:
             return []
         raw = self.raw_change(record, key, value, self.roles.key)
-        if reason := problem(raw, self.roles):
+        if reason := problem(raw, self.roles) or _beyond(raw):
             raise RejectedError(reason, rejected_text(raw))
         if raw["after"] is not None:
             raw["after"] = {c: plain(v) for c, v in raw["after"].items()}
@@ -75,7 +76,7 @@ class Dimension:
 
     def key_of(self, row: Row) -> Key:
         scope = tuple(row[c] for c in self.scope)
-        return scope if row["op"] == "t" else (*scope, *(row[c] for c in self.roles.key))
+        return scope if self._is_truncate(row) else (*scope, *(row[c] for c in self.roles.key))
 
     def shared(self, key: Key) -> Key | None:
         return key[: len(self.scope)] if self.roles.truncate == "close" else None
@@ -83,8 +84,9 @@ class Dimension:
     def fold(self, key: Key, stored: Sequence[Row], new: Sequence[Contribution]) -> tuple[list[Row], list[Rejection]]:
         lineage: dict[tuple[Any, ...], Row] = {}
         changes: list[Change] = []
+        absences = {(row["seq_pos"], -1 - row["seq_ord"]) for row in stored if row["op"] == "t" and row["seq_ord"] < 0}
         for row in stored:
-            if row["op"] != WITHDRAWN:
+            if row["op"] != WITHDRAWN and row["seq_ord"] >= 0:
                 change = self.change_of(row)
                 changes.append(change)
                 lineage[change.identity] = {"kafka_ts": row["kafka_ts"], "origin": row["origin"]}
@@ -98,15 +100,27 @@ class Dimension:
             return [self._row(scope, change, None, lineage[change.identity]) for change in winners], rejections
         winners.sort(key=lambda c: (c.seq, c.op != "t"))
         columns = self.roles.stored(c for change in winners for c in change.after or {})
-        begun = {v.begun_by: v for v in fold(own, winners, self.roles, columns)}
-        mine = (c for c in winners if c.op != "t")
-        return [self._row(scope, c, begun.get(c.seq), lineage[c.identity]) for c in mine], rejections
+        begun = {(v.begun_by, v.by_truncate): v for v in fold(own, winners, self.roles, columns)}
+        rows = [self._row(scope, c, begun.get((c.seq, False)), lineage[c.identity]) for c in winners if c.op != "t"]
+        for change in winners:
+            version = begun.get((change.seq, True)) if change.op == "t" else None
+            if version is not None or (change.op == "t" and change.seq in absences):
+                rows.append(self._absence(scope, own, change, version, lineage[change.identity]))
+        return rows, rejections
+
+    def _absence(self, scope: Key, own: Key, truncate: Change, version: Version | None, lineage: Row) -> Row:
+        """A deleted version begins with a truncate (R13, R17), which has one row for all keys: this one is the key's own.
+
+        It stands before a change of the same sequence, hence the negative ordinal; it is derived, and never read as a change.
+        """
+        row = self._row(scope, replace(truncate, key=own), version, lineage)
+        return {**row, "seq_ord": -1 - truncate.seq[1]}
 
     def change_of(self, row: Row) -> Change:
         """The change that a log row remembers."""
         link = json.loads(row["_link"]) if row["_link"] else {}
         after = None if row["_after"] is None else json.loads(row["_after"])
-        key = None if row["op"] == "t" else tuple(row[c] for c in self.roles.key)
+        key = None if self._is_truncate(row) else tuple(row[c] for c in self.roles.key)
         new_key, old_key = (tuple(link[k]) if k in link else None for k in ("new_key", "old_key"))
         return Change(row["op"], key, (row["seq_pos"], row["seq_ord"]), row["_ts"], after, new_key, old_key)
 
@@ -114,6 +128,9 @@ class Dimension:
         """The log row that takes one out of the history."""
         kept = (*self.table.key, "event_ts", "kafka_ts", "origin")
         return {**self._empty, **{c: row[c] for c in kept}, "op": WITHDRAWN, "is_current": False, "is_visible": False, "is_deleted": False}
+
+    def _is_truncate(self, row: Row) -> bool:
+        return bool(row["op"] == "t" and row["seq_ord"] >= 0)
 
     def _take_columns(self) -> None:
         self._types = {c.name: c.type for c in self.table.columns}
@@ -170,8 +187,9 @@ class Dimension:
         name = self._names.get(column)
         if name is None:
             name = column_name(column, _ours(self.table))
-            if name in self._names.values():
-                return None  # two columns of the source with one name in the table: the second is kept in `_after` only
+            if name.lower() in {n.lower() for n in (*self._names.values(), *self._stored)}:
+                return None  # engines do not tell names apart by case: the second of two is kept in `_after` only
+            name = {n.lower(): n for n in self._types}.get(name.lower(), name)
             if name not in self._types:
                 self.table = self.table.with_columns(Column(name, kind_of(value), f"{column}, new in the source"))
                 self._types[name] = self.table.columns[-1].type
@@ -201,6 +219,11 @@ def rejected_text(raw: Mapping[str, Any], problem: str = "") -> str:
     """What makes a rejected change the same as another (R5), and what is wrong where the reason alone does not say it."""
     named = {k: raw.get(k) for k in ("op", "key", "seq", "ts", "after", "link")} | ({"problem": problem} if problem else {})
     return json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=plain)
+
+
+def _beyond(raw: Mapping[str, Any]) -> str:
+    """No table can hold a place that large."""
+    return "null_seq" if max(raw["seq"]) >= 2**63 else ""
 
 
 def _ours(table: Table) -> set[str]:

@@ -81,5 +81,5 @@ def kind_of(value: Any) -> Type:
 
 def column_name(source: str, taken: Collection[str]) -> str:
     """A name that every engine takes, for a column of a source. One that the table needs for itself gets a prefix."""
-    name = NOT_A_NAME.sub("_", source).lower() or "_"
-    return f"source_{name}" if name in taken or name.startswith("_") or name[0].isdigit() else name
+    name = NOT_A_NAME.sub("_", source) or "_"
+    return f"source_{name}" if name.lower() in taken or name.startswith("_") or name[0].isdigit() else name

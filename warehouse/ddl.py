@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas import tables
-from schemas.reading import SNOWFLAKE, Facts, spans, target_join, target_key, target_match, with_inferred
+from schemas.reading import SNOWFLAKE, Facts, Target, spans, with_inferred
 from schemas.tables import Table
 from schemas.types import SNOWFLAKE as TYPES
 
@@ -36,7 +36,9 @@ def statements(database: str) -> list[str]:
 
 
 def create_table(table: Table) -> str:
-    lines = [f"  {c.name.upper()} {TYPES[c.type]}{'' if c.nullable else ' NOT NULL'}{_comment(c.comment)}" for c in table.fed_columns]
+    lines = [
+        f"  {SNOWFLAKE.quote(c.name)} {TYPES[c.type]}{'' if c.nullable else ' NOT NULL'}{_comment(c.comment)}" for c in table.fed_columns
+    ]
     body = ",\n".join(lines)
     return f"CREATE TABLE IF NOT EXISTS {landing(table)} (\n{body}\n){_comment(table.comment, ' = ')}"
 
@@ -56,7 +58,7 @@ def views() -> Iterator[str]:
 
 def newest_rows(table: Table) -> str:
     """The newest log row of every key among complete batches, hidden ones too."""
-    return table.newest_sql(landing(table), COMPLETE, internal=False)
+    return table.newest_sql(landing(table), COMPLETE, internal=False, quote=SNOWFLAKE.quote)
 
 
 def newest(table: Table) -> str:
@@ -77,13 +79,13 @@ def _sales() -> str:
     """
     names = ", ".join(f"s.{c.name}" for c in tables.FCT_SALES.fed_columns)
     sales, customers, products = (newest(t) for t in (tables.FCT_SALES, tables.DIM_CUSTOMER, tables.DIM_PRODUCT))
-    by_customer, by_product = (Facts("s", (key,), "ordered_at") for key in ("customer_id", "product_id"))
+    customer = Target(tables.DIM_CUSTOMER, "c", "s", Facts("s", ("customer_id",), "ordered_at"), SNOWFLAKE)
+    product = Target(tables.DIM_PRODUCT, "p", "s", Facts("s", ("product_id",), "ordered_at"), SNOWFLAKE)
+    c, p = spans(tables.DIM_CUSTOMER, customers, SNOWFLAKE), spans(tables.DIM_PRODUCT, products, SNOWFLAKE)
     return (
-        f"WITH s AS ({sales}), c AS ({spans(tables.DIM_CUSTOMER, customers)}), p AS ({spans(tables.DIM_PRODUCT, products)}) "
-        f"SELECT {names}, {target_key(tables.DIM_CUSTOMER, 'c', 's', by_customer, SNOWFLAKE)} AS customer_version_key, "
-        f"{target_match('c', 's', by_customer)} AS customer_match, "
-        f"p.version_key AS product_version_key, {target_match('p', 's', by_product)} AS product_match "
-        f"FROM s {target_join(tables.DIM_CUSTOMER, 'c', 's', by_customer)} {target_join(tables.DIM_PRODUCT, 'p', 's', by_product)}"
+        f"WITH s AS ({sales}), c AS ({c}), p AS ({p}) "
+        f"SELECT {names}, {customer.key} AS customer_version_key, {customer.match} AS customer_match, "
+        f"p.version_key AS product_version_key, {product.match} AS product_match FROM s {customer.join} {product.join}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,8 +76,9 @@ def _documents(path: Path) -> Iterator[Case]:
     try:
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
             if document is not None:
+                json.dumps(document)  # TypeError for a time without quotes and the like: values are texts, whole numbers or null
                 yield _case(document)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ConfigError(
             f"{path.name} is not a case file: {type(error).__name__}: {error}", "see the field table of the case format"
         ) from error

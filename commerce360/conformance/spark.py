@@ -10,7 +10,7 @@ import json
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,7 @@ FRAME = (
     "topic string, partition int, offset long, timestamp timestamp, "
     "headers array<struct<key: string, value: binary>>, key binary, value binary"
 )
+CRASHES = 3  # at most, of one batch
 Select = Callable[[Mapping[str, str], Dialect], str]
 
 
@@ -84,7 +85,7 @@ class SparkEngine:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._batch: Batch | None = None
         self._dice = random.Random(4)  # noqa: S311 - where a batch crashes
-        self._fuse = 0  # commits until the crash; 0: none
+        self._fuse = ""  # the table behind whose commit it crashes
         self.crashes: list[str] = []
 
     def open(self, runs: Sequence[Run]) -> None:
@@ -130,9 +131,10 @@ class SparkEngine:
         taken = {name: batch for name, batch in step.items() if name not in errors}
         self._batch_id += 1
         records = self._records(taken)
-        if any(batch.crash for batch in taken.values()) and not self._crashed(records):
-            self._batch_id += 1  # it had fewer commits than that: it comes once more
-            records = self._records(taken)
+        for table in self._places(taken) if any(batch.crash for batch in taken.values()) else ():
+            if not self._crashed(records, table):
+                self._batch_id += 1  # it had no commit there: it comes once more
+                records = self._records(taken)
         self.batch(self._frame(records), self._batch_id)
         return errors
 
@@ -173,16 +175,17 @@ class SparkEngine:
     def _select(self, group: Group, sql: Select) -> list[Row]:
         """Rows of the reading view. After every batch by the engine that needs no Spark job; at the end as Spark's users read it."""
         tables = (self._table(group), group.facts.table)
-        newest = {t.name: t.newest_sql(t.entity) for t in tables}
+        dialect = SPARK if self._through_spark else DATAFUSION
+        newest = {t.name: t.newest_sql(t.entity, quote=dialect.quote) for t in tables}
         if not self._through_spark:
-            there: list[Row] = self.lake.sql(tables, sql(newest, DATAFUSION)).to_pylist()
+            there: list[Row] = self.lake.sql(tables, sql(newest, dialect)).to_pylist()
             return there
         for table in tables:
             self.session.read.format("delta").load(self.lake.uri(table)).createOrReplaceTempView(table.entity)
-        found: list[Row] = self.session.sql(sql(newest, SPARK)).toArrow().to_pylist()
+        found: list[Row] = self.session.sql(sql(newest, dialect)).toArrow().to_pylist()
         return found
 
-    def _of(self, runs: Sequence[str]) -> list[Group]:
+    def _of(self, runs: Iterable[str]) -> list[Group]:
         wanted = frozenset(runs)
         return [group for group in self.groups if group.runs & wanted]
 
@@ -205,9 +208,15 @@ class SparkEngine:
         entities = [e for g in self.groups for e in (g.dimension, g.facts)]
         return Batch(self.lake, self.plan, Folds(Lake(self.lake.settings), schemas, entities), schemas, self._reached, self.tables)
 
-    def _crashed(self, records: Sequence[Record]) -> bool:
-        """Stop the batch behind one of its commits and start anew. False when it went through."""
-        self._fuse = self._dice.randint(1, 4)
+    def _places(self, runs: Iterable[str]) -> list[str]:
+        """Tables behind whose commits a batch crashes, one try after the other, in the order in which it writes them."""
+        commits = [DEAD_LETTERS.name, *(t.name for g in self._of(runs) for t in g.tables), RECORDS.name, BATCHES.name]
+        chosen = self._dice.sample(range(len(commits)), self._dice.randint(1, CRASHES))
+        return [commits[place] for place in sorted(chosen)]
+
+    def _crashed(self, records: Sequence[Record], table: str) -> bool:
+        """Stop the batch behind its commit to the table and start anew. False when it went through."""
+        self._fuse = table
         try:
             self.batch(self._frame(records), self._batch_id)
         except CrashedError as stopped:
@@ -216,14 +225,12 @@ class SparkEngine:
             self._batch = self._started()
             return True
         finally:
-            self._fuse = 0
+            self._fuse = ""
         return False
 
     def _reached(self, table: str, batch_id: int) -> None:
-        if self._fuse:
-            self._fuse -= 1
-            if not self._fuse:
-                raise CrashedError(f"behind {table} of batch {batch_id}")
+        if table == self._fuse:
+            raise CrashedError(f"behind {table} of batch {batch_id}")
 
     def _records(self, step: Mapping[str, CaseBatch]) -> list[Record]:
         made = []

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from commerce360.conformance.runner import Run
-from schemas.reading import Dialect, Facts, spans, target_join, target_key, target_match, with_inferred
+from schemas.reading import Dialect, Facts, Target, spans, with_inferred
 from schemas.tables import CHANGE, LINEAGE, RAW_CHANGE, SEQUENCE, VERSION, Column, Table, Type
 from stream_jobs.dimensions import Dimension
 from stream_jobs.entity import Contribution, Entity, Key, Record, Rejection, Row
-from stream_jobs.scd2.facts import Target
+from stream_jobs.scd2 import facts as fact_rules
 from stream_jobs.scd2.history import plain
 from stream_jobs.scd2.roles import Roles
 from stream_jobs.values import EPOCH, timestamp
@@ -109,6 +109,8 @@ def groups(runs: Sequence[Run], declare_new: bool = False) -> list[Group]:
 
 def _new_columns(runs: Sequence[Run]) -> set[str]:
     roles = runs[0].roles
+    if roles.new_columns not in ("tracked", "in_place"):
+        return set()
     seen = {c for run in runs for b in run.batches for raw in b.changes for c in raw["after"] or {}}
     return seen.difference(roles.key, roles.tracked, roles.in_place, roles.ignored)
 
@@ -129,27 +131,27 @@ def rows_sql(group: Group, table: Table, newest: Mapping[str, str], dialect: Dia
 
 def targets_sql(group: Group, newest: Mapping[str, str], dialect: Dialect) -> str:
     table = group.dimension.table
-    facts = Facts("f", (SCOPE.name, *group.facts.key), "fact_ts")
+    target = Target(table, "v", "f", Facts("f", (SCOPE.name, *group.facts.key), "fact_ts"), dialect)
     versions = f"SELECT * FROM ({newest[table.name]}) AS n WHERE {table.visible}"
     return (
-        f"WITH f AS ({newest[group.facts.table.name]}), v AS ({spans(table, versions)}) "
-        f"SELECT f.{SCOPE.name}, f.fact_id, {target_match('v', 'f', facts)} AS fact_match, v.valid_from, "
-        f"{target_key(table, 'v', 'f', facts, dialect)} AS version_key "
-        f"FROM f {target_join(table, 'v', 'f', facts)}"
+        f"WITH f AS ({newest[group.facts.table.name]}), v AS ({spans(table, versions, dialect)}) "
+        f"SELECT f.{dialect.quote(SCOPE.name)}, f.fact_id, {target.match} AS fact_match, v.valid_from, {target.key} AS version_key "
+        f"FROM f {target.join}"
     )
 
 
 def as_row(row: Row, roles: Roles, table: Table) -> Row:
-    """A row of the view as the rules write it."""
+    """A row of the view as the rules write it. Snowflake knows column names in one case only."""
     kept = {c.name for c in table.columns} - {c.name for c in (SCOPE, *CHANGE, *VERSION, *LINEAGE, *RAW_CHANGE)}
+    row = {**{c: row[c.lower()] for c in kept if c.lower() in row}, **row}
     made = {c: row[c] for c in kept} | {c: row[c] for c in (*MARKS, "version_key")}
     made |= {c: _micros(row[c]) for c in ("valid_from", "valid_to")}
     made |= {c: None if row[c] is None else plain(tuple(json.loads(row[c]))) for c in ("moved_from", "moved_to")}
     return {**made, "unresolved": json.loads(row["unresolved"]), **{c: row[c] for c in roles.key}}
 
 
-def as_target(row: Row) -> Target:
-    return Target(row["fact_match"], _micros(row["valid_from"]))
+def as_target(row: Row) -> fact_rules.Target:
+    return fact_rules.Target(row["fact_match"], _micros(row["valid_from"]))
 
 
 def _micros(at: dt.datetime | None) -> int | None:

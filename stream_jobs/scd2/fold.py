@@ -16,12 +16,13 @@ Values = dict[str, Any]
 
 @dataclass(slots=True)
 class Version:
-    """One row of the history (R19). `begun_by` is the sequence of the change that begins it."""
+    """One row of the history (R19). `begun_by` is the sequence of the change that begins it, which may be a truncate."""
 
     key: tuple[Any, ...]
     values: Values
     valid_from: int
     begun_by: Seq
+    by_truncate: bool = False
     is_deleted: bool = False
     unresolved: tuple[str, ...] = ()
     moved_from: tuple[Any, ...] | None = None
@@ -147,7 +148,8 @@ def _extend(version: Version, state: State) -> None:
 
 
 def _begin(key: tuple[Any, ...], state: State) -> Version:
-    return Version(key, state.values, state.eff, state.change.seq, not state.present, state.unresolved, state.moved_from)
+    by_truncate = state.change.op == "t"
+    return Version(key, state.values, state.eff, state.change.seq, by_truncate, not state.present, state.unresolved, state.moved_from)
 
 
 def _closer(change: Change) -> str:

@@ -188,7 +188,7 @@ def test_a_new_column_becomes_one_of_the_table_with_the_type_of_its_first_value(
 
 
 @pytest.mark.parametrize(
-    ("column", "name"), [("valid_from", "source_valid_from"), ("_after", "source__after"), ("Größe in cm", "gr__e_in_cm")]
+    ("column", "name"), [("valid_from", "source_valid_from"), ("_after", "source__after"), ("Größe in cm", "Gr__e_in_cm")]
 )
 def test_a_new_column_never_takes_the_place_of_one_of_the_history(column: str, name: str):
     dimension = CUSTOMERS.over(tables.DIM_CUSTOMER)
