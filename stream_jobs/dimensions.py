@@ -86,7 +86,7 @@ class Dimension:
         changes: list[Change] = []
         absences = {(row["seq_pos"], -1 - row["seq_ord"]) for row in stored if row["op"] == "t" and row["seq_ord"] < 0}
         for row in stored:
-            if row["op"] != WITHDRAWN and row["seq_ord"] >= 0:
+            if self.remembers(row):
                 change = self.change_of(row)
                 changes.append(change)
                 lineage[change.identity] = {"kafka_ts": row["kafka_ts"], "origin": row["origin"]}
@@ -115,6 +115,10 @@ class Dimension:
         """
         row = self._row(scope, replace(truncate, key=own), version, lineage)
         return {**row, "seq_ord": -1 - truncate.seq[1]}
+
+    def remembers(self, row: Row) -> bool:
+        """Whether a log row stands for a change: not withdrawn, and not derived from a truncate."""
+        return bool(row["op"] != WITHDRAWN and row["seq_ord"] >= 0)
 
     def change_of(self, row: Row) -> Change:
         """The change that a log row remembers."""

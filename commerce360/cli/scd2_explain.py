@@ -109,7 +109,6 @@ def _of_lake(dimension: Dimension, text: str) -> tuple[Found, int]:
 
 def _log_rows(lake: Lake, dimension: Dimension, key: Key) -> Iterator[tuple[Any, Arrival | Refusal]]:
     """What the fold remembers of the key, and truncates, which name none."""
-    from stream_jobs.dimensions import WITHDRAWN
     from stream_jobs.folds import stored
     from stream_jobs.scd2.explain import Arrival
 
@@ -117,7 +116,7 @@ def _log_rows(lake: Lake, dimension: Dimension, key: Key) -> Iterator[tuple[Any,
     names = (*dimension.table.scope, *dimension.roles.key)
     bound = " AND ".join(f"({n} = {_literal(v)} OR {n} IS NULL)" for n, v in zip(names, key, strict=True))
     for at, row in stored(lake, dimension, bound):
-        if at in (key, scope) and row["op"] != WITHDRAWN:
+        if at in (key, scope) and dimension.remembers(row):
             yield _order(row["kafka_ts"], row["origin"]), Arrival(dimension.change_of(row), _short(row["kafka_ts"]), row["origin"])
 
 
