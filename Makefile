@@ -7,6 +7,7 @@ BUILD := build
 BOOT := $(BUILD)/boot
 VENV := $(BUILD)/venv
 MONGO := $(BUILD)/venv-mongo
+BENCH := $(BUILD)/venv-bench
 STAMPS := $(BUILD)/stamps
 UV := $(BOOT)/bin/uv
 PY := $(VENV)/bin/python
@@ -20,9 +21,9 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-browser check fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-browser bench-scd2 check fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500" and the like
 	@$(C360) demo $(ARGS)
@@ -43,6 +44,9 @@ test-stack: dev setup ## Only the tests against real local servers
 
 test-browser: dev ## Only the tests of the live page in a browser
 	@$(PYTEST) tests -m browser
+
+bench-scd2: setup $(STAMPS)/bench ## Measure SCD2 batches, by table size, MERGE, dlt and dbt; ARGS=--quick for a try
+	@$(PY) benchmarks/scd2.py $(ARGS)
 
 check: dev ## ruff, mypy strict, import-linter
 	@$(VENV)/bin/ruff check .
@@ -67,7 +71,7 @@ $(STAMPS)/python: FORCE
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments" >&2; echo "hint: install its venv package, such as python3-venv" >&2; exit 2; }
 	@mkdir -p $(@D)
 	@$(PYTHON) -c 'import os, sys; print(sys.executable, sys.version, os.getcwd())' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO); mv $@.new $@; }
+	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO) $(BENCH); mv $@.new $@; }
 
 FORCE:
 
@@ -98,10 +102,17 @@ $(STAMPS)/mongo: requirements/mongo.txt $(STAMPS)/uv
 	@$(INSTALL) --python $(MONGO)/bin/python -r requirements/mongo.txt
 	@touch $@
 
+# What the benchmark compares with; its pins are not ours.
+$(STAMPS)/bench: requirements/bench.txt $(STAMPS)/uv
+	@test -x $(BENCH)/bin/python || $(UV) venv -q --python $(BOOT)/bin/python $(BENCH)
+	@$(INSTALL) --python $(BENCH)/bin/python -r requirements/bench.txt
+	@touch $@
+
 lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
 	$(LOCK) setup.cfg --extra lake --extra warehouse --extra shop --extra page --extra local -o requirements/runtime.txt
 	$(LOCK) setup.cfg --all-extras -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) requirements/mongo.in -o requirements/mongo.txt
+	$(LOCK) requirements/bench.in -o requirements/bench.txt
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 
 lock-jars: $(STAMPS)/env ## Maintainers: renew the jar lock (needs Maven)
