@@ -6,12 +6,15 @@ pgoutput; see `sequence`.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import re
 import time
+import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import fastavro
@@ -25,9 +28,23 @@ from stream_jobs.entity import Record, RejectedError
 
 HEADER_BYTES = 5
 PLACEHOLDER = "__debezium_unavailable_value"
+# What Debezium 3.7 sends in its place, by the type of the column (`UnchangedToastedPlaceholder`; seen in tests/captures/toast*):
+_BYTES = PLACEHOLDER.encode()
+_BASE64 = base64.b64encode(_BYTES).decode()
+_UUID = str(uuid.UUID(bytes=hashlib.md5(_BYTES, usedforsecurity=False).digest(), version=3))
+UNAVAILABLE: tuple[Any, ...] = (
+    _BYTES,  # bytea
+    [PLACEHOLDER],  # text[], varchar[], json[], jsonb[]
+    [_BYTES],  # bytea[]
+    [_BASE64],
+    list(_BYTES),  # integer[], bigint[], date[]: the codes of its letters
+    [_UUID],  # uuid[]: the UUID of that name
+    {PLACEHOLDER: PLACEHOLDER},  # hstore as a map
+)
+UNAVAILABLE_TEXTS = frozenset({_BASE64, json.dumps({PLACEHOLDER: PLACEHOLDER}, separators=(",", ":"))})  # bytea in JSON; hstore as JSON
 Schemas = Callable[[int], Mapping[str, Any] | None]
 MAX_MISSES, MISSES_S = 50, 10.0  # garbage can name any schema id: how many unknown ones are asked for in how many seconds
-STRUCT = re.compile(r"^Struct\{(.*)\}$")
+STRUCT = re.compile(r"^Struct\{(.*)\}$", re.DOTALL)
 
 
 class RegistrySchemas:
@@ -139,40 +156,76 @@ def sequence(source: Mapping[str, Any], op: str) -> tuple[int, int]:
             pair = (max(previous, int(source["lsn"])), int(source["lsn"]))
         if max(pair) >= 2**63:
             raise ValueError("no position is that large")
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError, RecursionError) as error:
         raise RejectedError("null_seq", "the record has no usable source position") from error
     return pair
 
 
-def raw_change(record: Record, key: Mapping[str, Any] | None, envelope: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
-    """A Debezium envelope as a change of the SCD2 rules (R2): op, key, seq, ts, after, link. Not checked here."""
-    source, op = envelope["source"], envelope["op"]
+def raw_change(
+    record: Record,
+    key: Mapping[str, Any] | None,
+    envelope: Mapping[str, Any],
+    columns: tuple[str, ...],
+    texts: Collection[str] = (),
+) -> dict[str, Any]:
+    """A Debezium envelope as a change of the SCD2 rules (R2): op, key, seq, ts, after, link. Not checked here.
+
+    In `after`, whatever Debezium sends for an unchanged large value is `PLACEHOLDER`, whichever type the column has (R9). For bytea in
+    JSON that is a base64 text, which a column of text could hold as a value of its own: `texts` names columns that are known to be
+    text, where it is kept. Elsewhere it is taken for what it nearly always is. Raises RejectedError(null_seq).
+    """
+    seq = list(sequence(envelope["source"], envelope["op"]))
+    return {**unplaced_change(record, key, envelope, columns, texts), "seq": seq}
+
+
+def unplaced_change(
+    record: Record,
+    key: Mapping[str, Any] | None,
+    envelope: Mapping[str, Any],
+    columns: tuple[str, ...],
+    texts: Collection[str] = (),
+) -> dict[str, Any]:
+    """As `raw_change`, for an envelope without a position: its `seq` is None."""
+    after = envelope.get("after")
     return {
-        "op": op,
+        "op": envelope["op"],
         "key": None if key is None else [key.get(c) for c in columns],
-        "seq": list(sequence(source, op)),
-        "ts": source.get("ts_us"),
-        "after": envelope.get("after"),
-        "link": _links(record, columns),
+        "seq": None,
+        "ts": envelope["source"].get("ts_us"),
+        "after": None if after is None else {c: PLACEHOLDER if _is_unavailable(v, c in texts) else v for c, v in after.items()},
+        "link": _links(record, key or {}, columns),
     }
 
 
-def _links(record: Record, columns: tuple[str, ...]) -> dict[str, list[Any]]:
+def _is_unavailable(value: Any, is_text: bool) -> bool:
+    if isinstance(value, str):
+        return not is_text and value in UNAVAILABLE_TEXTS
+    return isinstance(value, bytes | list | dict) and value in UNAVAILABLE
+
+
+def _links(record: Record, key: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, list[Any]]:
+    """The other key of a move, its parts of the types that the record's own key has: a text of digits stays a text."""
     found = {}
     for name, text in record.headers:
         if name in ("__debezium.newkey", "__debezium.oldkey") and text is not None:
-            values = _header_struct(text.decode())
+            values = _header_struct(text.decode(errors="replace"), key or dict.fromkeys(columns))
             found[name.removeprefix("__debezium.").replace("key", "_key")] = [values.get(c) for c in columns]
     return found
 
 
-def _header_struct(text: str) -> dict[str, Any]:
+def _header_struct(text: str, key: Mapping[str, Any]) -> dict[str, Any]:
     """Connect writes a struct in a header as JSON, or as `Struct{a=1,b=2}` where it has no schema for it."""
     if found := STRUCT.match(text):
-        pairs = (part.partition("=") for part in found[1].split(","))
-        return {k.strip(): int(v) if v.lstrip("-").isdigit() else v for k, _, v in pairs}
+        parts = re.split(rf"(?:^|,)({'|'.join(map(re.escape, key))})=", found[1])
+        return {name: _typed(value, key[name]) for name, value in zip(parts[1::2], parts[2::2], strict=True)}
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
+    if isinstance(values, dict) and values.keys() == {"schema", "payload"}:  # the JSON converter with schemas.enable
+        values = values["payload"]
     return values if isinstance(values, dict) else {}
+
+
+def _typed(text: str, like: Any) -> Any:
+    return int(text) if not isinstance(like, str) and re.fullmatch(r"-?\d{1,19}", text) else text

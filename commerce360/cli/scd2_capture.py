@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from stream_jobs.scd2.roles import Roles
 
 WIDTH = 120  # where there is no terminal to ask
-TIMEOUT_S = 15.0  # until a broker that says nothing is given up
+ANSWER_S = 5.0  # until a broker that does not answer is given up
+SILENCE_S = 30.0  # until one that stopped sending is
 OF_EVERY_ROW = (  # R19, beside its values
     *("valid_from", "valid_to", "is_current", "is_deleted", "is_inferred", "closed_by"),
     *("unresolved", "moved_from", "moved_to", "version_key"),
@@ -61,10 +62,13 @@ def replay(
     """Fold a capture into its history. No service has to run; the order of the lines does not matter, nor does a repetition."""
     from schemas.roles import read as read_roles
     from stream_jobs import capture as captures
-    from stream_jobs.scd2.roles import Roles
+    from stream_jobs.scd2.roles import ConfigInvalidError, Roles
 
     settings = read_roles(roles)
-    meaning = Roles.of(settings)
+    try:
+        meaning = Roles.of(settings)
+    except TypeError as error:  # YAML makes mappings and numbers where a name was meant
+        raise ConfigInvalidError(f"roles in {roles} are invalid: a column or a setting is no name", "write [a, b]") from error
     if not capture.is_file():
         raise ConfigError(f"no such file: {capture}", "name a capture, as `c360 scd2 record` writes it")
     result = captures.fold(captures.read(capture, topic), meaning, _types(settings, roles))
@@ -81,7 +85,7 @@ def _recorded(settings: Settings, topic: str, limit: int | None) -> Iterator[Cap
 
     _ensure_topic(settings.kafka, topic)
     decoder = Decoder(RegistrySchemas(settings.registry))
-    for found in itertools.islice(topics.read_all(settings.kafka, [topic], TIMEOUT_S), limit):
+    for found in itertools.islice(topics.read_all(settings.kafka, [topic], SILENCE_S), limit):
         yield capture.decoded(found, decoder)
 
 
@@ -91,7 +95,7 @@ def _ensure_topic(kafka: Kafka, topic: str) -> None:
     from confluent_kafka.admin import AdminClient
 
     try:
-        known = AdminClient(kafka.client(log_level=0)).list_topics(timeout=TIMEOUT_S).topics
+        known = AdminClient(kafka.client(log_level=0)).list_topics(timeout=ANSWER_S).topics
     except KafkaException as error:
         hint = "start a stack with `c360 up`, or set C360_KAFKA__BOOTSTRAP and C360_REGISTRY__URL to those of one that runs"
         raise UnavailableError(f"Kafka at {kafka.bootstrap} does not answer", hint) from error

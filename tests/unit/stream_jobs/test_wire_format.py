@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import io
 import json
 import threading
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from commerce360.errors import UnavailableError
 from commerce360.settings import Registry
 from stream_jobs.entity import Record, RejectedError
-from stream_jobs.wire import MAX_MISSES, Decoder, RegistrySchemas, raw_change, sequence
+from stream_jobs.wire import MAX_MISSES, PLACEHOLDER, Decoder, RegistrySchemas, raw_change, sequence
 
 ROW = {"type": "record", "name": "Row", "fields": [{"name": "id", "type": "long"}, {"name": "city", "type": ["null", "string"]}]}
 KEY = {"type": "record", "name": "Key", "fields": [{"name": "id", "type": "long"}]}
@@ -113,7 +114,18 @@ def test_a_read_of_a_chunk_stands_right_behind_the_last_commit_and_before_the_ne
 
 
 @pytest.mark.parametrize(
-    "case", [source(None, None), source("[", 5), source('["x"]', 5), source("7", 5), source('{"a":1}', 5), source(None, 2**63), {}]
+    "case",
+    [
+        source(None, None),
+        source("[", 5),
+        source('["x"]', 5),
+        source("7", 5),
+        source('{"a":1}', 5),
+        source(None, 2**63),
+        source("[" * 100_000, 5),
+        source(None, float("inf")),
+        {},
+    ],
 )
 def test_a_change_without_a_position_is_rejected(case: dict[str, Any]):
     with pytest.raises(RejectedError) as caught:
@@ -131,9 +143,77 @@ def test_the_other_key_of_a_move_is_read_from_either_spelling():
     assert links(("__debezium.oldkey", b'{"b": "x", "a": 3}')) == {"old_key": [3, "x"]}
 
 
+def test_the_other_key_has_the_types_of_the_records_own():
+    """`Struct{...}` has no types: digits in a text are no number, and a comma in a text ends nothing."""
+    assert links(("__debezium.newkey", b"Struct{a=7,b=007}")) == {"new_key": [7, "007"]}
+    assert links(("__debezium.newkey", b"Struct{a=7,b=x, y=1\nz}")) == {"new_key": [7, "x, y=1\nz"]}
+    assert links(("__debezium.newkey", b"Struct{a=7}")) == {"new_key": [7, None]}  # Connect leaves a NULL out
+
+
+def test_the_json_converter_wraps_the_other_key_in_its_schema():
+    assert links(("__debezium.oldkey", b'{"schema": {"type": "struct"}, "payload": {"a": 3, "b": "x"}}')) == {"old_key": [3, "x"]}
+
+
 def test_headers_that_say_nothing_are_no_links():
     assert links(("trace", b"Struct{a=1}"), ("__debezium.newkey", None)) == {}
     assert links(("__debezium.newkey", b"not json")) == {"new_key": [None, None]}
+
+
+def sent(value: Any, texts: tuple[str, ...] = ()) -> Any:
+    envelope = {"source": {**source(None, 5), "ts_us": 9}, "op": "u", "after": {"a": 1, "c": value}}
+    return raw_change(record(None), {"a": 1}, envelope, ("a",), texts)["after"]["c"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        PLACEHOLDER,
+        PLACEHOLDER.encode(),
+        base64.b64encode(PLACEHOLDER.encode()).decode(),
+        [PLACEHOLDER],
+        [PLACEHOLDER.encode()],
+        [base64.b64encode(PLACEHOLDER.encode()).decode()],
+        [ord(letter) for letter in PLACEHOLDER],
+        ["b68a35a7-17ad-35b3-af2a-ae46edb4545a"],  # as Debezium 3.7 sent it for uuid[]
+        {PLACEHOLDER: PLACEHOLDER},
+        f'{{"{PLACEHOLDER}":"{PLACEHOLDER}"}}',
+    ],
+)
+def test_what_stands_for_a_value_that_was_not_sent_is_one_text_for_every_type(value: Any):
+    assert sent(value) == PLACEHOLDER
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        0,
+        True,
+        "",
+        b"",
+        [],
+        {},
+        [None],
+        f"{PLACEHOLDER}!",
+        [PLACEHOLDER, "more"],
+        [PLACEHOLDER, PLACEHOLDER],
+        [ord(letter) for letter in PLACEHOLDER[:-1]],
+        {PLACEHOLDER: "x"},
+        {PLACEHOLDER: PLACEHOLDER, "more": "x"},
+        "b68a35a7-17ad-35b3-af2a-ae46edb4545a",  # a uuid is never too large for the log
+        {"inner": PLACEHOLDER},
+    ],
+)
+def test_other_values_are_as_they_were_sent(value: Any):
+    assert sent(value) == value
+    assert type(sent(value)) is type(value)
+
+
+def test_a_column_that_is_known_to_be_text_keeps_what_looks_like_the_bytes():
+    text = base64.b64encode(PLACEHOLDER.encode()).decode()
+    assert sent(text, texts=("c",)) == text
+    assert sent(text, texts=("d",)) == PLACEHOLDER
+    assert sent(PLACEHOLDER, texts=("c",)) == PLACEHOLDER  # Debezium's word for a text
 
 
 class Answers(BaseHTTPRequestHandler):
