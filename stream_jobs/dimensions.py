@@ -21,7 +21,7 @@ from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError,
 from stream_jobs.scd2.change import Change, canonical, left_out, problem, resolve, usable
 from stream_jobs.scd2.fold import Version, fold
 from stream_jobs.scd2.roles import ConfigInvalidError, Roles
-from stream_jobs.values import EPOCH, column_name, fitted, kind_of, plain, timestamp
+from stream_jobs.values import EPOCH, column_name, fitter, kind_of, plain, timestamp
 
 WITHDRAWN = "x"  # op of a log row whose change does not count any more, since the roles changed
 RawChange = Callable[[Record, Mapping[str, Any] | None, Mapping[str, Any], tuple[str, ...]], dict[str, Any]]
@@ -126,7 +126,7 @@ class Dimension:
         after = None if row["_after"] is None else json.loads(row["_after"])
         key = None if self._is_truncate(row) else tuple(row[c] for c in self.roles.key)
         new_key, old_key = (tuple(link[k]) if k in link else None for k in ("new_key", "old_key"))
-        return Change(row["op"], key, (row["seq_pos"], row["seq_ord"]), row["_ts"], after, new_key, old_key)
+        return Change(row["op"], key, (row["seq_pos"], row["seq_ord"]), row["_ts"], after, new_key, old_key, row["_after"] or "")
 
     def withdrawn(self, row: Row) -> Row:
         """The log row that takes one out of the history."""
@@ -138,6 +138,7 @@ class Dimension:
 
     def _take_columns(self) -> None:
         self._types = {c.name: c.type for c in self.table.columns}
+        self._fit = {c.name: fitter(c.type) for c in self.table.columns}
         self._stored = tuple(c for c in self.roles.stored() if c in self._types)
         self._empty: Row = {c.name: None for c in self.table.columns if c.name != "batch_id"}
         self._names: dict[str, str] = {}
@@ -160,7 +161,7 @@ class Dimension:
             "event_ts": timestamp(change.ts),
             **lineage,
             "_ts": change.ts,
-            "_after": None if change.after is None else canonical(change.after),
+            "_after": None if change.after is None else change.text,
             "_link": canonical(link) if link else None,
         }
         if version is not None:
@@ -196,7 +197,8 @@ class Dimension:
             name = {n.lower(): n for n in self._types}.get(name.lower(), name)
             if name not in self._types:
                 self.table = self.table.with_columns(Column(name, kind_of(value), f"{column}, new in the source"))
-                self._types[name] = self.table.columns[-1].type
+                self._types[name] = kind = self.table.columns[-1].type
+                self._fit[name] = fitter(kind)
                 self._empty[name] = None
             self._names[column] = name
         return name
@@ -216,7 +218,7 @@ class Dimension:
         return ""
 
     def _typed(self, column: str, value: Any) -> Any:
-        return None if value == wire.PLACEHOLDER else fitted(self._types[column], value)
+        return None if value == wire.PLACEHOLDER else self._fit[column](value)
 
 
 def rejected_text(raw: Mapping[str, Any], problem: str = "") -> str:

@@ -27,20 +27,28 @@ class Change:
     after: dict[str, Any] | None = None
     new_key: tuple[Any, ...] | None = None
     old_key: tuple[Any, ...] | None = None
+    text: str = ""  # canonical(after): asked for again and again
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            object.__setattr__(self, "text", canonical(self.after))
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        return (self.op, self.key, self.seq, self.ts, canonical(self.after), self.new_key, self.old_key)
+        return (self.op, self.key, self.seq, self.ts, self.text, self.new_key, self.old_key)
 
     @property
     def rank(self) -> tuple[Any, ...]:
         """The greater one wins a conflict: d, u, c, r; later ts; larger text of `after`; larger links, new_key first."""
-        return (PRECEDENCE[self.op], self.ts, canonical(self.after), _link(self.new_key), _link(self.old_key))
+        return (PRECEDENCE[self.op], self.ts, self.text, _link(self.new_key), _link(self.old_key))
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys, no spaces, no escapes. Python compares texts by code point, as R7 wants."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "null" if value is None else _ENCODER.encode(value)
 
 
 def _link(key: tuple[Any, ...] | None) -> str:

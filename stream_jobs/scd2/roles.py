@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from commerce360.errors import ConfigError
@@ -47,19 +48,20 @@ class Roles:
         names = cls.__dataclass_fields__
         unknown = settings.keys() - names.keys() - {"types"}
         if unknown:
-            raise ConfigInvalidError(f"unknown settings: {', '.join(sorted(unknown))}", f"known are {', '.join(names)}")
+            raise ConfigInvalidError(f"unknown settings: {', '.join(sorted(map(str, unknown)))}", f"known are {', '.join(names)}")
         given = {k: v for k, v in settings.items() if k in names}
         lists = {"key", "tracked", "in_place", "ignored", "ignore_null"}
-        if any(not isinstance(given[k], list | tuple) for k in lists & given.keys()):
-            raise ConfigInvalidError("column roles must be lists", "write [a, b]")
+        if any(not isinstance(given[k], list | tuple) or not all(isinstance(c, str) for c in given[k]) for k in lists & given.keys()):
+            raise ConfigInvalidError("roles are invalid: column roles must be lists of names", "write [a, b]")
         values: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in {"key": (), **given}.items()}
         return cls(**values)
 
     def role(self, column: str) -> str:
-        for role in ("key", "tracked", "in_place", "ignored"):
-            if column in getattr(self, role):
-                return role
-        return self.new_columns
+        return self._named.get(column, self.new_columns)
+
+    @cached_property
+    def _named(self) -> dict[str, str]:
+        return {column: role for role in ("key", "tracked", "in_place", "ignored") for column in getattr(self, role)}
 
     def stored(self, seen: Iterable[str] = ()) -> tuple[str, ...]:
         """Columns of a row besides the key: the configured ones, then new ones that are kept, sorted."""
