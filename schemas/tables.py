@@ -7,10 +7,19 @@ working state of the writer and are not fed to the warehouse. All times are UTC 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 Type = Literal["bigint", "int", "string", "boolean", "timestamp", "date", "decimal(12,2)", "decimal(14,2)", "double", "binary", "headers"]
+
+
+Quote = Callable[[str], str]
+
+
+def quoted(name: str) -> str:
+    """A column may have any name that its source gave it, a word of SQL as well."""
+    return f'"{name}"'
 
 
 @dataclass(frozen=True)
@@ -54,25 +63,20 @@ class Table:
     def with_columns(self, *added: Column) -> Table:
         return replace(self, columns=(*self.columns, *added))
 
-    def newest_sql(self, relation: str, where: str = "", internal: bool = True) -> str:
-        """The newest row of each key of `relation`, in SQL that Spark, DataFusion, DuckDB and Snowflake all accept.
+    def newest_sql(self, relation: str, where: str = "", internal: bool = True, quote: Quote = quoted) -> str:
+        """The newest row of each key of `relation`, in SQL that DataFusion and DuckDB accept; Spark and Snowflake with their quotes.
 
         `where` bounds the rows that compete (readers pass the last complete batch); `internal` keeps the writer's own columns.
         """
         bound = f" WHERE {where}" if where else ""
-        names = ", ".join(_quoted(c.name) for c in self.columns if internal or not c.internal)
+        names = ", ".join(quote(c.name) for c in self.columns if internal or not c.internal)
         if not self.newest:
             return f"SELECT {names} FROM {relation}{bound}"
-        keys, order = ", ".join(map(_quoted, self.key)), ", ".join(f"{c} DESC" for c in self.newest)
+        keys, order = ", ".join(map(quote, self.key)), ", ".join(f"{quote(c)} DESC" for c in self.newest)
         return (
             f"SELECT {names} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {order}) AS newest_rank "
             f"FROM {relation}{bound}) AS ranked WHERE newest_rank = 1"
         )
-
-
-def _quoted(name: str) -> str:
-    """Kafka's own words are reserved in SQL; no fed table has them, so their case does not matter to the warehouse."""
-    return f'"{name}"' if name in ("partition", "offset") else name
 
 
 LINEAGE = (
@@ -272,6 +276,34 @@ FCT_SALES = Table(
     feed=True,
 )
 
+FCT_SALES_MOVES = Table(
+    "gold.fct_sales_moves",
+    "Sales that came to point at another version: one row for each sale, dimension and batch in which its target changed (SCD2 R21).",
+    (
+        Column("order_id", "string", nullable=False),
+        Column("line_no", "int", nullable=False),
+        Column("dimension", "string", "dim_customer or dim_product", nullable=False),
+        Column("source_key", "bigint", "customer_id or product_id of the sale, as it is now"),
+        Column("fact_ts", "timestamp", "ordered_at of the sale, as it is now"),
+        Column("from_match", "string", "exact, early, gap, inferred or none", nullable=False),
+        Column("from_version_key", "string", "NULL for none, and for a product without versions"),
+        Column("to_match", "string", "exact, early, gap, inferred or none", nullable=False),
+        Column("to_version_key", "string", "NULL for none, and for a product without versions"),
+        Column(
+            "cause",
+            "string",
+            "dimension: a change of the history; fact: of the sale's own key or time; roles: folded again",
+            nullable=False,
+        ),
+        Column("cause_op", "string", "of the change that explains the move, where the cause is the dimension: c, u, r, d or t"),
+        Column("cause_seq_pos", "bigint", "its position (SCD2 R3)"),
+        Column("cause_seq_ord", "bigint", "its ordinal (SCD2 R3)"),
+        *LINEAGE,
+    ),
+    key=("order_id", "line_no", "dimension", "batch_id"),
+    feed=True,
+)
+
 DIM_DATE = Table(
     "gold.dim_date",
     "Calendar, one row a day.",
@@ -314,6 +346,6 @@ BATCHES = Table(
     feed=True,
 )
 
-TABLES = (RECORDS, DEAD_LETTERS, CLICKSTREAM, REVIEWS, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES, DIM_DATE, BATCHES)
+TABLES = (RECORDS, DEAD_LETTERS, CLICKSTREAM, REVIEWS, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES, FCT_SALES_MOVES, DIM_DATE, BATCHES)
 BY_NAME = {table.name: table for table in TABLES}
 FED = tuple(t for t in TABLES if t.feed)

@@ -4,10 +4,12 @@ Order of commits, and why a crash between any two loses and doubles nothing:
 
 1. bronze (in a thread, beside the rest): found again by its stamp.
 2. dead letters: before the tables they are about, because a replay of a fold that is stored already may not reject again.
-3. silver, found again by its stamp, and gold: a replay folds the same records into what is stored and finds no difference, so it
-   appends nothing.
-4. ops.batches, last: what a reader may see ends with it; one row a batch.
-5. The caches take over the rows, and Spark marks the batch as finished in its checkpoint.
+3. silver, found again by its stamp.
+4. gold.fct_sales_moves, before all other gold: moves follow from what gold says before and after the batch, so they must be written
+   while it still says the one. Where they or any later gold have the batch's stamp, they are decided and not made again.
+5. gold: a replay folds the same records into what is stored and finds no difference, so it appends nothing.
+6. ops.batches, last: what a reader may see ends with it; one row a batch. A replay of a batch that has it does nothing.
+7. The caches take over the rows, and Spark marks the batch as finished in its checkpoint.
 
 Spark appends bronze, where all bytes go. The other tables get few rows a batch, and delta-rs commits those in a tenth of the time that
 Spark's writer needs. Only the first batch after a start can be a replay, so only that one looks for stamps.
@@ -24,8 +26,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from commerce360.errors import ConfigError
 from commerce360.lake import Lake
-from schemas.tables import BATCHES, DEAD_LETTERS, RECORDS, TABLES, Table
+from schemas.tables import BATCHES, DEAD_LETTERS, FCT_SALES_MOVES, RECORDS, TABLES, Table
 from stream_jobs import bronze
 from stream_jobs.checkpoint import Offsets
 from stream_jobs.decode import Schema
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 # Tables that a replay would fill twice; folds need no stamp, they find no difference.
 STAMPED = (RECORDS, DEAD_LETTERS, *(d.table for d in DOCUMENTS), BATCHES)
+REBASED = "c360.rebased"  # property of the moves: the last batch in which histories that were folded again came, with their roles
 
 
 class Plan(Protocol):
@@ -110,6 +114,10 @@ class Batch:
     def _run(self, raw: DataFrame, batch_id: int, written: frozenset[Table], began: float) -> Done:
         ends, pending = self.checkpoint.ends(batch_id), list[Future[None]]()
         done = Done(batch_id, ends, replayed=bool(written))
+        if BATCHES in written:  # only Spark's mark is missing; what the folds carry belongs to the next batch
+            done.committed_at = time.time()
+            return done
+        decided = self._decided(written, batch_id)
         try:
             if RECORDS not in written:
                 pending.append(self.threads.submit(self._bronze, bronze.records(raw, batch_id), batch_id))
@@ -125,6 +133,9 @@ class Batch:
                 done.rows[table.name] = found.rows.num_rows
                 if table not in written:
                     self._append(table, found.rows, batch_id)
+            if not decided:
+                done.rows[FCT_SALES_MOVES.name] = len(folded.moves)
+                self._append(FCT_SALES_MOVES, [{**row, "batch_id": batch_id} for row in folded.moves], batch_id)
             for table, rows in folded.rows.items():
                 done.rows[table.name] = len(rows)
                 self._append(table, [{**row, "batch_id": batch_id} for row in rows], batch_id)
@@ -134,8 +145,7 @@ class Batch:
                     future.result()
         finally:
             wait(pending)  # also after an exception: a commit must not land behind the back of the next attempt
-        if BATCHES not in written:
-            self._close(done, began)
+        self._close(done, began)
         self.folds.commit()
         done.committed_at = time.time()
         return done
@@ -168,8 +178,31 @@ class Batch:
 
     def _written(self, batch_id: int) -> frozenset[Table]:
         """Tables that have this batch already, by the stamps of their last commits."""
-        stamp = (self.query_id, batch_id)
-        return frozenset(t for t in STAMPED if any((c.query_id, c.batch_id) == stamp for c in self.lake.last_commits(t)))
+        stamp, moves = (self.query_id, batch_id), self.folds.moves
+        asked = (*STAMPED, *(moves.tables if moves else ()))
+        return frozenset(t for t in asked if any((c.query_id, c.batch_id) == stamp for c in self.lake.last_commits(t)))
+
+    def _decided(self, written: frozenset[Table], batch_id: int) -> bool:
+        """Whether the moves of the batch are known to the lake, though they may be none.
+
+        Raises ConfigError when they were decided before histories were folded again: what that moves would be missing.
+        """
+        if self.folds.moves is None:
+            return True
+        roles, carrying = self.folds.roles, self.folds.carrying
+        if written.isdisjoint(self.folds.moves.tables):
+            if carrying:
+                noted = {"batch": batch_id, "roles": {name: roles[name] for name in carrying}}
+                self.lake.set_properties(FCT_SALES_MOVES, {REBASED: json.dumps(noted)})
+            return False
+        noted = json.loads(self.lake.properties(FCT_SALES_MOVES).get(REBASED) or "{}")
+        begun: dict[str, str] = noted["roles"] if noted.get("batch") == batch_id else {}
+        if other := {n for n in begun if roles[n] != begun[n]} | (carrying - begun.keys()):
+            raise ConfigError(
+                f"batch {batch_id} was begun with other column roles of {', '.join(sorted(other))}, and a part of it is written",
+                "start the lake job once with the roles of before; it takes the new ones at its next start",
+            )
+        return True
 
     def _bronze(self, rows: DataFrame, batch_id: int) -> None:
         with self._timed(RECORDS.entity):

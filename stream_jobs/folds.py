@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from commerce360.lake import Lake
 from schemas.tables import Table
-from stream_jobs.dimensions import DIMENSIONS
+from stream_jobs.dimensions import DIMENSIONS, Dimension
 from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Rejection, Row, read_record
 from stream_jobs.keyed import KeyedLog, Outcome
+from stream_jobs.moves import Moves
 from stream_jobs.sales import SALES
 from stream_jobs.wire import Decoder, Schemas
 
@@ -24,6 +25,7 @@ class Folded:
     rows: dict[Table, list[Row]]
     rejections: list[Rejection]
     outcomes: dict[str, Outcome]  # by table
+    moves: list[Row]  # of gold.fct_sales_moves
 
 
 class Folds:
@@ -36,6 +38,7 @@ class Folds:
         self.topics = frozenset[str]().union(*(e.topics for e in entities))
         self.carried: list[Rejection] = []  # for the next batch
         self.logs = {e.table.name: self._log(e) for e in self.entities}
+        self.moves = Moves.over(lake, self.logs)
         self._readers: dict[str, list[Entity]] = defaultdict(list)
         for entity in self.entities:
             for topic in entity.topics:
@@ -58,16 +61,29 @@ class Folds:
                 outcomes[name] = log.apply(contributions[name])
                 rejections.extend(outcomes[name].rejections)
         rows = {log.entity.table: outcomes[name].rows for name, log in self.logs.items() if name in outcomes}
-        return Folded(rows, rejections, outcomes)
+        return Folded(rows, rejections, outcomes, self.moves.of(outcomes) if self.moves else [])
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Of each dimension, by its table."""
+        return {e.table.name: e.roles.text() for e in self.entities if isinstance(e, Dimension)}
+
+    @property
+    def carrying(self) -> frozenset[str]:
+        """Tables that were folded again and do not have it yet: the next batch brings it."""
+        return frozenset(name for name, log in self.logs.items() if log.carried)
 
     def commit(self) -> None:
-        for log in self.logs.values():
-            log.commit()
+        for keyed in self._keyed():
+            keyed.commit()
         self.carried.clear()
 
     def discard(self) -> None:
-        for log in self.logs.values():
-            log.discard()
+        for keyed in self._keyed():
+            keyed.discard()
+
+    def _keyed(self) -> Sequence[KeyedLog | Moves]:
+        return [*self.logs.values(), *([self.moves] if self.moves else [])]
 
     def _log(self, entity: Entity) -> KeyedLog:
         log = KeyedLog(entity, lambda: stored(self.lake, entity))

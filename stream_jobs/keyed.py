@@ -21,7 +21,7 @@ Place = tuple[object, ...]
 class Outcome:
     """Rows that differ from the stored ones (without `batch_id`), and contributions that cannot count.
 
-    `before` and `after`: all rows of the keys that changed.
+    `before` and `after`: all rows of the keys that changed, as the table had them and as it has them with this batch.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -38,6 +38,7 @@ class KeyedLog:
         self.load = load
         self.carried: dict[Place, Row] = {}  # rows that the table must still get, whatever the next batch says
         self._store: RowStore | None = None
+        self._replaced: dict[Key, list[Row]] = {}  # keys that `rebase` changed, with the rows of before
         self._staged: dict[Key, list[Row]] = {}
 
     @property
@@ -66,6 +67,9 @@ class KeyedLog:
         if self.carried:
             made = {self.place(r): r for r in outcome.rows}
             outcome.rows = list({**self.carried, **made}.values())
+        for key, rows in self._replaced.items():
+            outcome.before[key] = rows
+            outcome.after.setdefault(key, self.rows(key))
         return outcome
 
     def rows(self, key: Key) -> list[Row]:
@@ -79,6 +83,8 @@ class KeyedLog:
             stored = {self.place(r): _content(r) for r in self.store.get(key)}
             if stored.get(self.place(row)) != _content(row):
                 self.carried[self.place(row)] = row
+                if key not in self._replaced:
+                    self._replaced[key] = self.store.get(key)
                 self.store.put([(key, row)])
         return list(self.carried.values())
 
@@ -86,6 +92,7 @@ class KeyedLog:
         """What the batch made is written: let later batches see it."""
         self.store.put((key, row) for key, rows in self._staged.items() for row in rows)
         self._staged = {}
+        self._replaced = {}
         self.carried = {}
 
     def discard(self) -> None:

@@ -16,6 +16,14 @@ from stream_jobs.entity import Key, Row
 CACHE_KIB = 65_536  # pages kept in memory; the rest is in an unnamed file in the system's temporary folder
 
 
+def private_database() -> sqlite3.Connection:
+    """Empty, and gone with the process. Statements outside of BEGIN and COMMIT stand alone."""
+    made = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{CACHE_KIB}", "locking_mode=EXCLUSIVE"):
+        made.execute(f"PRAGMA {setting}")
+    return made
+
+
 class RowStore:
     """Rows by key, each under its place within the key. For one thread at a time."""
 
@@ -24,9 +32,7 @@ class RowStore:
         self.places = tuple(places)
         self._names: list[str] = []
         self._index: dict[str, int] = {}
-        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{CACHE_KIB}", "locking_mode=EXCLUSIVE"):
-            self._db.execute(f"PRAGMA {setting}")
+        self._db = private_database()
         self._db.execute("CREATE TABLE rows (key TEXT, place TEXT, row BLOB, PRIMARY KEY (key, place)) WITHOUT ROWID")
 
     def put(self, rows: Iterable[tuple[Key, Row]]) -> None:

@@ -98,8 +98,10 @@ def _case(document: Mapping[str, Any]) -> Case:
         expect_rejected=[
             {**dict.fromkeys(("reason", "op", "key", "seq")), **r, "seq": _seq(r.get("seq"))} for r in document.get("expect_rejected") or []
         ],
-        expect_facts={k: {**v, "valid_from": micros(v.get("valid_from"))} for k, v in (document.get("expect_facts") or {}).items()},
-        expect_error=document.get("expect_error"),
+        expect_facts={
+            k: {"match": v["match"], "valid_from": micros(v.get("valid_from"))} for k, v in (document.get("expect_facts") or {}).items()
+        },
+        expect_error={k: document["expect_error"][k] for k in ("batch", "code")} if document.get("expect_error") else None,
     )
 
 

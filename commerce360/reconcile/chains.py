@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commerce360.lake import Lake
-from commerce360.reconcile import expect, model, targets
+from commerce360.reconcile import expect, model, moves, targets
 from commerce360.reconcile.compare import Stage, TableResult, compare
 from commerce360.reconcile.refold import COLLECTIONS, Letter, Refold
 from schemas import tables
@@ -93,6 +93,36 @@ class Chains:
         stages.append(read("warehouse", self.warehouse.query(f"SELECT {', '.join(targets.COLUMNS)} FROM {ddl.view(tables.FCT_SALES)}")))
         return compare("fct_sales targets", stages, targets.COLUMNS)
 
+    def moves(self) -> TableResult:
+        """Every move of a sale, in all columns, as the logs of the lake imply it. They cannot be folded from the topics: see `moves`."""
+        table = tables.FCT_SALES_MOVES
+        read = _reader(table.key, moves.COLUMNS)
+        stages = [
+            read("lake log", list(moves.of_logs({t: self._log(t) for t in (*moves.DIMENSIONS, tables.FCT_SALES)}))),
+            read("gold", self._log(table)),
+            read("warehouse", self.warehouse.query(f"SELECT * FROM {ddl.view(table)}")),
+        ]
+        return compare(table.entity, stages, moves.COLUMNS)
+
+    def moved_targets(self) -> TableResult:
+        """Where a sale moved last, against the version that the warehouse joins to it now."""
+        key = (*targets.KEY, "dimension")
+        columns = (*key, "version_key", "match")
+        read = _reader(key, columns)
+        told = moves.newest(self._log(tables.FCT_SALES_MOVES), self._log(tables.FCT_SALES))
+        last = [{**m, "version_key": m["to_version_key"], "match": m["to_match"]} for m in told]
+        moved = {tuple(m[k] for k in key) for m in last}
+        shown = [
+            {**sale, "dimension": table.entity, "version_key": sale[f"{name}_version_key"], "match": sale[f"{name}_match"]}
+            for sale in self.warehouse.query(f"SELECT {', '.join(targets.COLUMNS)} FROM {ddl.view(tables.FCT_SALES)}")
+            for table, name in ((tables.DIM_CUSTOMER, "customer"), (tables.DIM_PRODUCT, "product"))
+            if (sale["order_id"], sale["line_no"], table.entity) in moved
+        ]
+        return compare("fct_sales moved", [read("gold", last), read("warehouse", shown)], columns)
+
+    def _log(self, table: Table) -> list[Row]:
+        return self.lake.query(table, f"SELECT * FROM {table.entity}").to_pylist()  # type: ignore[no-any-return]
+
     def inferred_customers(self) -> TableResult:
         """The rows that the warehouse adds for customers whom only sales know."""
         read = _reader(("customer_id",), targets.INFERRED_COLUMNS)
@@ -150,9 +180,7 @@ def _shown(table: Table) -> str:
 
 
 def _visible(table: Table, row: Row) -> bool:
-    if table is tables.FCT_SALES:
-        return bool(row["line_no"] > 0 and row["is_complete"] and not row["is_deleted"])
-    return bool(row["is_visible"])
+    return targets.visible(row) if table is tables.FCT_SALES else bool(row["is_visible"])
 
 
 def _sales(refold: Refold) -> list[Row]:

@@ -115,6 +115,7 @@ class Reconciler:
             self.note("comparing orders and sales")
             result.tables += [chains.current(s, oltp[s.topic.entity]) for s in (model.ORDERS, model.ORDER_ITEMS)]
             result.tables += [chains.events(known), chains.gold(SALES, expected_sales(oltp, known, topic)), chains.sales_targets()]
+            result.tables += [chains.moves(), chains.moved_targets()]
             self.note("comparing clicks and reviews")
             result.tables += [chains.documents(s, sources.documents(self.settings.mongo, s), t) for s, t in model.DOCUMENTS.items()]
             result.tables.append(chains.dead_letters())

@@ -23,11 +23,11 @@ INFERRED_COLUMNS = ("customer_id", "version_key", "is_current", "is_deleted")
 
 def of_sales(sales: Iterable[Row], customers: Iterable[Row], products: Iterable[Row]) -> list[Row]:
     """One row a sale. A product that is not known has no version; the warehouse has no inferred products."""
-    by_customer, by_product = _versions(customers, "customer_id"), _versions(products, "product_id")
+    by_customer, by_product = versions_of(customers, "customer_id"), versions_of(products, "product_id")
     made = []
     for sale in sales:
-        customer_key, customer_match = _target(by_customer, sale["customer_id"], sale["ordered_at"])
-        product_key, product_match = _target(by_product, sale["product_id"], sale["ordered_at"])
+        customer_key, customer_match = target_of(by_customer, sale["customer_id"], sale["ordered_at"])
+        product_key, product_match = target_of(by_product, sale["product_id"], sale["ordered_at"])
         made.append(
             {
                 **{k: sale[k] for k in KEY},
@@ -42,19 +42,25 @@ def of_sales(sales: Iterable[Row], customers: Iterable[Row], products: Iterable[
 
 def inferred(sales: Iterable[Row], customers: Iterable[Row]) -> list[Row]:
     """A row for each customer of a sale that has no version."""
-    known = _versions(customers, "customer_id")
+    known = versions_of(customers, "customer_id")
     ids = {sale["customer_id"] for sale in sales} - known.keys() - {None}
     return [{"customer_id": i, "version_key": version_key((i,), None), "is_current": True, "is_deleted": False} for i in ids]
 
 
-def _target(versions: Versions, key: Any, at: dt.datetime | None) -> tuple[str | None, str]:
+def target_of(versions: Versions, key: Any, at: dt.datetime | None) -> tuple[str | None, str]:
+    """`version_key` and match."""
     found = target(None if key is None else versions.get(key, []), None if at is None else _micros(at))
     if found.match == "none":
         return None, found.match
     return version_key((key,), found.valid_from), found.match
 
 
-def _versions(rows: Iterable[Row], key: str) -> dict[Any, list[Version]]:
+def visible(sale: Row) -> bool:
+    """Whether a reader of the view sees it."""
+    return bool(sale["line_no"] > 0 and sale["is_complete"] and not sale["is_deleted"])
+
+
+def versions_of(rows: Iterable[Row], key: str) -> dict[Any, list[Version]]:
     """The versions of each key, oldest first."""
     made: dict[Any, list[Version]] = defaultdict(list)
     for row in rows:

@@ -164,6 +164,7 @@ class Shop:
         self.reviews: dict[str, int] = {}
         self.bad: Counter[tuple[str, str]] = Counter()  # (topic, reason) of what must be a dead letter
         self.orders = 0
+        self.unknown: list[int] = []  # customers whom only an order knows
         self.contested: list[tuple[dict[str, Any], int, int]] = []  # row, lsn, time
         self.ticks = 0
 
@@ -179,7 +180,17 @@ class Shop:
 
     def each(self) -> list[Sent]:
         """One event of every kind: a batch that holds them writes to every table."""
-        kinds = (self._contest, self._customer, self._web_order, self._oltp_order, self._click, self._product, self._review, self.spoiled)
+        kinds = (
+            self._contest,
+            self._stranger,
+            self._customer,
+            self._web_order,
+            self._oltp_order,
+            self._click,
+            self._product,
+            self._review,
+            self.spoiled,
+        )
         return [sent for kind in kinds for sent in kind()]
 
     def _tick(self) -> tuple[int, int]:
@@ -202,7 +213,7 @@ class Shop:
         self.customers[number] = new
         return [envelope(CUSTOMER_ID, key, old, new, "c" if old is None else "u", lsn, now)]
 
-    def _web_order(self) -> list[Sent]:
+    def _web_order(self, customer_id: int = 7) -> list[Sent]:
         self.orders += 1
         _, now = self._tick()
         order_id, lines = f"W{self.orders:06d}", []
@@ -211,7 +222,7 @@ class Shop:
             price = Decimal(cents) / 100
             lines.append({"line_no": line_no, "product_id": 5, "quantity": quantity, "unit_price": f"{price:.2f}", "discount": "0.50"})
             self.lines[order_id, line_no] = (quantity, quantity * price - Decimal("0.50"), "placed", "web")
-        value = {"event_id": f"e-{order_id}", "order_id": order_id, "customer_id": 7, "event_ts": now, "currency": "EUR"}
+        value = {"event_id": f"e-{order_id}", "order_id": order_id, "customer_id": customer_id, "event_ts": now, "currency": "EUR"}
         value |= {"campaign_id": None, "lines": lines}
         sent = ("shop.orders.events", order_id.encode(), framed(ORDER_ID, value))
         return [sent, sent] if self.random.random() < 0.1 else [sent]  # at least once
@@ -259,6 +270,18 @@ class Shop:
         self.contested.append((row, self.lsn, self.now))
         self.customers[row["customer_id"]], self.versions[row["customer_id"]] = row, 1
         return made
+
+    def _stranger(self) -> list[Sent]:
+        """An order of a customer whom nobody knows, and the customer of the last such order: that order moves to another version."""
+        made: list[Sent] = []
+        for number in self.unknown[-1:]:
+            (lsn, now), key = self._tick(), {"customer_id": number}
+            row = {**key, "email": None, "full_name": "n", "city": "Lima", "country": "NO", "tier": "gold", "marketing_consent": True}
+            row |= {"points": lsn, "last_login_at": None, "created_at": "2026-01-01T00:00:00Z"}
+            made.append(envelope(CUSTOMER_ID, key, None, row, "c", lsn, now))
+            self.customers[number], self.versions[number] = row, 1
+        self.unknown.append(5000 + len(self.unknown))
+        return [*made, *self._web_order(self.unknown[-1])]
 
     def _product(self) -> list[Sent]:
         number, (lsn, now) = self.random.randint(1, 9), self._tick()

@@ -7,6 +7,7 @@ import pytest
 import stamina
 from confluent_kafka import Producer
 from lake_job import drain, job_settings, send
+from lake_moves import differences as moves_that_differ
 from lake_records import CHANGE_STREAM, SCHEMAS, Shop, change_event, envelope
 from lake_servers import Broker, Registry
 from lake_truth import bronze_positions, differences, doubled
@@ -34,11 +35,12 @@ def test_whatever_the_cuts_the_lake_says_what_the_shop_says(
 ) -> None:
     shop, settings = Shop(seed=11), job_settings(tmp_path, broker, registry, max_offsets=60)
     for count in (120, 7, 60):  # the job is stopped and started between
-        send(settings, shop.some(count))
+        send(settings, [*shop.some(count), *shop.each()])
         assert drain(spark, settings)
     lake = Lake(settings.lake)
     assert differences(lake, settings.kafka, shop) == []
     assert doubled(lake) == []
+    assert moves_that_differ(lake) == []
     assert len(lake.batches()) >= 5
     assert len(shop.bad) > 3
 
@@ -48,7 +50,7 @@ class CrashError(Exception):
 
 
 POINTS = ("bronze.records", "bronze.dead_letters", "silver.clickstream", "silver.reviews")
-POINTS += ("gold.dim_customer", "gold.dim_product", "gold.fct_sales", "ops.batches")
+POINTS += ("gold.fct_sales_moves", "gold.dim_customer", "gold.dim_product", "gold.fct_sales", "ops.batches")
 
 
 def test_a_batch_that_failed_behind_any_commit_is_made_whole(spark: SparkSession, settings: Settings) -> None:
@@ -68,6 +70,7 @@ def test_a_batch_that_failed_behind_any_commit_is_made_whole(spark: SparkSession
     assert drain(spark, settings)
     assert differences(lake, settings.kafka, shop) == []
     assert doubled(lake) == []
+    assert moves_that_differ(lake) == []
 
 
 def test_gold_that_is_ahead_of_bronze_waits_for_it(spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

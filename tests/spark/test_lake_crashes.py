@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from lake_job import JobProcess, drain, job_settings, send
+from lake_moves import differences as moves_that_differ
 from lake_records import Shop
 from lake_servers import Broker, Registry
 from lake_truth import differences, doubled
 
 from commerce360.lake import Lake
 from commerce360.settings import Settings
+from schemas.tables import FCT_SALES_MOVES
 from stream_jobs.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ ALL = (
     "bronze.dead_letters",
     "silver.clickstream",
     "silver.reviews",
+    "gold.fct_sales_moves",
     "gold.dim_product",
     "gold.fct_sales",
 )
@@ -112,3 +115,5 @@ def test_killed_at_its_commits_and_stopped_in_traffic_it_loses_and_doubles_nothi
     drain(spark, settings)
     assert differences(lake, settings.kafka, shop) == []
     assert doubled(lake) == []
+    assert moves_that_differ(lake) == []
+    assert lake.query(FCT_SALES_MOVES, "SELECT order_id FROM fct_sales_moves").num_rows >= len(POINTS)

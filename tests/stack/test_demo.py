@@ -46,6 +46,8 @@ TABLES = {
     "clickstream",
     "reviews",
     "fct_sales targets",
+    "fct_sales_moves",
+    "fct_sales moved",
     "inferred customers",
     "dim_date",
     "dead_letters",
@@ -178,6 +180,28 @@ def test_deleted_lines_and_records_that_nobody_can_use_leave_all_stages_equal(de
     assert result["rejected_by_reason"] == {"bad_magic": 2, "null_key": 1, "undecodable": 1}
     counts = {name: {s["count"] for s in result["tables"][name]["stages"].values()} for name in ("dead_letters", "inferred customers")}
     assert counts == {"dead_letters": {4}, "inferred customers": {1}}
+
+
+def test_sales_that_moved_are_told_in_the_lake_and_in_the_warehouse(demo: Demo, report: dict[str, Any], tmp_path: Path) -> None:
+    settings = demo.settings
+    with psycopg.connect(settings.postgres.conninfo()) as connection:
+        connection.execute("INSERT INTO sales.orders VALUES ('early', 888888, 'placed', 'EUR', NULL, now())")
+        connection.execute("INSERT INTO sales.order_items VALUES ('early', 1, 1, 1, 2.50, 0, NULL)")
+    with Client(settings.warehouse) as client:
+        deadline = time.monotonic() + 60
+        while not client.query("SELECT 1 AS N FROM CORE.FCT_SALES WHERE ORDER_ID = 'early'"):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    with psycopg.connect(settings.postgres.conninfo()) as connection:
+        connection.execute("INSERT INTO sales.customers (customer_id, full_name, tier) VALUES (888888, 'Ada', 'gold')")
+        connection.execute("UPDATE sales.orders SET ordered_at = '2020-01-01Z' WHERE order_id = 'late'")
+    done = c360("reconcile", "--state", str(demo.state), "--json", str(tmp_path / "result.json"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "result.json").read_text())["tables"]
+    assert {s["count"] for s in found["fct_sales_moves"]["stages"].values()} == {2}
+    with Client(settings.warehouse) as client:
+        told = {r["order_id"]: (r["to_match"], r["cause"]) for r in client.query("SELECT * FROM CORE.FCT_SALES_MOVES")}
+    assert told == {"early": ("early", "dimension"), "late": ("early", "fact")}
 
 
 def test_a_value_changed_in_the_warehouse_is_named(demo: Demo, report: dict[str, Any]) -> None:
