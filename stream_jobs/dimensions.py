@@ -15,13 +15,13 @@ from typing import Any
 
 from schemas import tables, topics
 from schemas.roles import settings
-from schemas.tables import RAW_CHANGE, Column, Table
+from schemas.tables import RAW_CHANGE, Column, Table, Type
 from stream_jobs import wire
 from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Rejection, Row
 from stream_jobs.scd2.change import Change, canonical, left_out, problem, resolve, usable
 from stream_jobs.scd2.fold import Version, fold
 from stream_jobs.scd2.roles import ConfigInvalidError, Roles
-from stream_jobs.values import EPOCH, column_name, fitter, kind_of, plain, timestamp
+from stream_jobs.values import EPOCH, FITTING, column_name, fitter, kind_of, plain, timestamp
 
 WITHDRAWN = "x"  # op of a log row whose change does not count any more, since the roles changed
 RawChange = Callable[[Record, Mapping[str, Any] | None, Mapping[str, Any], tuple[str, ...]], dict[str, Any]]
@@ -141,7 +141,8 @@ class Dimension:
         self._fit = {c.name: fitter(c.type) for c in self.table.columns}
         self._stored = tuple(c for c in self.roles.stored() if c in self._types)
         self._empty: Row = {c.name: None for c in self.table.columns if c.name != "batch_id"}
-        self._names: dict[str, str] = {}
+        self._names: dict[tuple[str, str], str | None] = {}  # of a new column and the type of its value
+        self._owners: dict[str, str] = {}
 
     def _scope_of(self, record: Record) -> Key:
         return (record.topic,) * len(self.scope)
@@ -188,20 +189,32 @@ class Dimension:
         return values
 
     def _column(self, column: str, value: Any) -> str | None:
-        """The table's column for a value whose column no contract names. The first value decides on the type."""
-        name = self._names.get(column)
-        if name is None:
-            name = column_name(column, _ours(self.table))
-            if name.lower() in {n.lower() for n in (*self._names.values(), *self._stored)}:
-                return None  # engines do not tell names apart by case: the second of two is kept in `_after` only
-            name = {n.lower(): n for n in self._types}.get(name.lower(), name)
-            if name not in self._types:
-                self.table = self.table.with_columns(Column(name, kind_of(value), f"{column}, new in the source"))
-                self._types[name] = kind = self.table.columns[-1].type
-                self._fit[name] = fitter(kind)
-                self._empty[name] = None
-            self._names[column] = name
-        return name
+        """The table's column for a value whose column no contract names; None: it is kept in `_after` only.
+
+        The first value decides on the type. One of another type, or of a column whose name differs in case only, gets a column beside it,
+        so that no record is refused for it.
+        """
+        kind = kind_of(value)
+        if (column, kind) not in self._names:
+            base = column_name(column, _ours(self.table))
+            name = next((n for n in (base, f"{base}_{kind}") if self._is_free(n, column, kind)), None)
+            if name is not None:
+                name = {n.lower(): n for n in self._types}.get(name.lower(), name)
+                self._owners[name.lower()] = column
+                self._add(name, kind, column)
+            self._names[column, kind] = name
+        return self._names[column, kind]
+
+    def _is_free(self, name: str, column: str, kind: Type) -> bool:
+        """Engines do not tell names apart by case."""
+        there = {n.lower(): t for n, t in self._types.items()}.get(name.lower(), kind)
+        taken = name.lower() in {n.lower() for n in (*self._stored, *self.roles.key)}
+        return not taken and self._owners.get(name.lower(), column) == column and (there, kind) in FITTING
+
+    def _add(self, name: str, kind: Type, column: str) -> None:
+        if name not in self._types:
+            self.table = self.table.with_columns(Column(name, kind, f"{column}, new in the source"))
+            self._types[name], self._fit[name], self._empty[name] = kind, fitter(kind), None
 
     def _unfit(self, change: Change) -> str:
         """A value that its column cannot hold makes a bad record, found before it is stored and not when it is written."""

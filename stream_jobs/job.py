@@ -128,7 +128,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
 
     def note(done: Done) -> None:
         progress.note(done)
-        while rebuilt:  # its first batch has written what differed
+        while rebuilt and not folds.carrying:  # a batch has written what differed
             settle(lake, rebuilt.pop())
 
     gate = Gate(Batch(lake, checkpoint, folds, schemas), note)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from schemas.tables import LINEAGE_NAMES
+from schemas.tables import LINEAGE_NAMES, Table
 from stream_jobs.entity import Contribution, Entity, Key, Rejection, Row
 from stream_jobs.rowstore import RowStore
 
@@ -38,8 +38,10 @@ class KeyedLog:
         self.load = load
         self.carried: dict[Place, Row] = {}  # rows that the table must still get, whatever the next batch says
         self._store: RowStore | None = None
+        self._said: tuple[Table, Callable[[Row], tuple[object, ...]]] | None = None
         self._replaced: dict[Key, list[Row]] = {}  # keys that `rebase` changed, with the rows of before
         self._staged: dict[Key, list[Row]] = {}
+        self._changed: list[tuple[Key, Row]] = []  # of the staged rows, those that the store does not have
 
     @property
     def store(self) -> RowStore:
@@ -79,9 +81,10 @@ class KeyedLog:
 
     def rebase(self, rows: Rows) -> list[Row]:
         """Take these as what the log should hold. Returns those that differ; the next batch writes them with its own."""
+        content = self._content()
         for key, row in rows:
-            stored = {self.place(r): _content(r) for r in self.store.get(key)}
-            if stored.get(self.place(row)) != _content(row):
+            stored = {self.place(r): content(r) for r in self.store.get(key)}
+            if stored.get(self.place(row)) != content(row):
                 self.carried[self.place(row)] = row
                 if key not in self._replaced:
                     self._replaced[key] = self.store.get(key)
@@ -90,23 +93,25 @@ class KeyedLog:
 
     def commit(self) -> None:
         """What the batch made is written: let later batches see it."""
-        self.store.put((key, row) for key, rows in self._staged.items() for row in rows)
-        self._staged = {}
+        self.store.put(self._changed)
+        self._staged, self._changed = {}, []
         self._replaced = {}
         self.carried = {}
 
     def discard(self) -> None:
-        self._staged = {}
+        self._staged, self._changed = {}, []
         self._store = None
 
     def _fold(self, key: Key, new: list[Contribution], shared: Iterable[Row], outcome: Outcome) -> None:
         stored = self.rows(key)
         rows, rejections = self.entity.fold(key, [*shared, *stored], new)
         outcome.rejections.extend(rejections)
-        before = {self.place(r): _content(r) for r in stored}
-        changed = [r for r in rows if before.get(self.place(r)) != _content(r)]
+        content = self._content()
+        before = {self.place(r): content(r) for r in stored}
+        changed = [r for r in rows if before.get(self.place(r)) != content(r)]
         if changed:
             self._staged[key] = rows
+            self._changed += [(key, r) for r in changed]
             outcome.rows.extend(changed)
             outcome.before[key], outcome.after[key] = stored, rows
 
@@ -114,10 +119,13 @@ class KeyedLog:
         """Known keys for which something changed that is said of all keys like them."""
         return [k for k in self.store if k not in changed and self.entity.shared(k) in changed] if changed else []
 
+    def _content(self) -> Callable[[Row], tuple[object, ...]]:
+        """What a row says, without where it came from; a column that came later is NULL in older rows."""
+        table = self.entity.table
+        if self._said is None or self._said[0] is not table:
+            names = tuple(c.name for c in table.columns if c.name not in LINEAGE_NAMES)
+            self._said = table, lambda row: tuple(map(row.get, names))
+        return self._said[1]
+
     def place(self, row: Row) -> Place:
         return tuple(row[n] for n in self.entity.table.key)
-
-
-def _content(row: Row) -> Row:
-    """Without where it came from, and without NULLs: a column that came later is NULL in older rows."""
-    return {name: value for name, value in row.items() if value is not None and name not in LINEAGE_NAMES}

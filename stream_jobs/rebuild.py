@@ -23,7 +23,7 @@ from stream_jobs.keyed import KeyedLog
 from stream_jobs.values import EPOCH
 from stream_jobs.wire import Decoder
 
-ROLES, APPROVED = "c360.roles", "c360.roles.approved"  # properties of a table
+ROLES, APPROVED, REBUILT = "c360.roles", "c360.roles.approved", "c360.rebuilt"  # properties of a table
 CHUNK = 20_000  # records that are folded at once
 EXAMPLES = 10
 
@@ -144,8 +144,13 @@ def rebase(lake: Lake, folds: Folds, dimension: Dimension) -> None:
 
 def settle(lake: Lake, dimension: Dimension) -> None:
     """The table has the approved roles now. Killed between the two, the next start folds again and finds no difference."""
-    lake.set_properties(dimension.table, {ROLES: dimension.roles.text()})
+    lake.set_properties(dimension.table, {ROLES: dimension.roles.text(), REBUILT: "true"})
     lake.set_properties(new_table(dimension.table), {APPROVED: ""})
+
+
+def was_rebuilt(lake: Lake, dimension: Dimension) -> bool:
+    """Whether the table was ever folded again with roles of its own: some of its dead letters may be of other roles."""
+    return REBUILT in lake.properties(dimension.table)
 
 
 def new_table(table: Table) -> Table:

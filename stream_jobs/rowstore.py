@@ -24,6 +24,9 @@ def private_database() -> sqlite3.Connection:
     return made
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 class RowStore:
     """Rows by key, each under its place within the key. For one thread at a time."""
 
@@ -31,7 +34,7 @@ class RowStore:
         """`places`: columns that tell the rows of a key apart."""
         self.places = tuple(places)
         self._names: list[str] = []
-        self._index: dict[str, int] = {}
+        self._known: frozenset[str] = frozenset()
         self._db = private_database()
         self._db.execute("CREATE TABLE rows (key TEXT, place TEXT, row BLOB, PRIMARY KEY (key, place)) WITHOUT ROWID")
 
@@ -57,15 +60,10 @@ class RowStore:
 
     def _pack(self, row: Row) -> bytes:
         """Values by the place of their name: names would be most of the bytes."""
-        values: list[object] = [None] * len(self._names)
-        for name, value in row.items():
-            at = self._index.get(name)
-            if at is None:
-                at = self._index[name] = len(self._names)
-                self._names.append(name)
-                values.append(None)
-            values[at] = value
-        return pickle.dumps(values, protocol=5)
+        if not row.keys() <= self._known:
+            self._names += [name for name in row if name not in self._known]
+            self._known = frozenset(self._names)
+        return pickle.dumps(list(map(row.get, self._names)), protocol=5)
 
     def _unpack(self, blob: bytes) -> Row:
         values = pickle.loads(blob)  # noqa: S301 - written by this object a moment ago, in a file without a name
@@ -75,4 +73,4 @@ class RowStore:
 
 
 def _text(parts: Sequence[object]) -> str:
-    return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+    return _encode(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Callable, Collection
 from decimal import Decimal
@@ -14,6 +15,8 @@ from schemas.tables import Type
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 INT_BITS = {"int": 31, "bigint": 63}
+NOT_A_NUMBER = ("NaN", "Infinity", "-Infinity")  # JSON has no such numbers
+FITTING = {("bigint", "bigint"), ("double", "double"), ("double", "bigint"), ("boolean", "boolean"), ("string", "string")}
 NOT_A_NAME = re.compile(r"\W", re.ASCII)
 
 
@@ -31,6 +34,8 @@ def fitted(kind: str, value: Any) -> Any:
         return money(value)
     if kind == "double" and type(value) in (int, float):
         return float(value)
+    if kind == "double" and value in NOT_A_NUMBER:
+        return None
     if kind == "string" and isinstance(value, dict | list):
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     wanted = {"bigint": int, "int": int, "boolean": bool, "string": str, "double": float}[kind]
@@ -80,6 +85,8 @@ def plain(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, dt.datetime | dt.date | dt.time):
         return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"nan": NOT_A_NUMBER[0], "inf": NOT_A_NUMBER[1]}.get(str(value), NOT_A_NUMBER[2])
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
@@ -89,7 +96,7 @@ def kind_of(value: Any) -> Type:
         return "boolean"
     if isinstance(value, int):
         return "bigint"
-    return "double" if isinstance(value, float) else "string"
+    return "double" if isinstance(value, float) or value in NOT_A_NUMBER else "string"
 
 
 def column_name(source: str, taken: Collection[str]) -> str:

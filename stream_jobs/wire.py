@@ -208,7 +208,7 @@ def _links(record: Record, key: Mapping[str, Any], columns: tuple[str, ...]) -> 
     found = {}
     for name, text in record.headers:
         if name in ("__debezium.newkey", "__debezium.oldkey") and text is not None:
-            values = _header_struct(text.decode(errors="replace"), key or dict.fromkeys(columns))
+            values = _header_struct(text.decode(), key or dict.fromkeys(columns))
             found[name.removeprefix("__debezium.").replace("key", "_key")] = [values.get(c) for c in columns]
     return found
 

@@ -62,13 +62,10 @@ def replay(
     """Fold a capture into its history. No service has to run; the order of the lines does not matter, nor does a repetition."""
     from schemas.roles import read as read_roles
     from stream_jobs import capture as captures
-    from stream_jobs.scd2.roles import ConfigInvalidError, Roles
+    from stream_jobs.scd2.roles import Roles
 
     settings = read_roles(roles)
-    try:
-        meaning = Roles.of(settings)
-    except TypeError as error:  # YAML makes mappings and numbers where a name was meant
-        raise ConfigInvalidError(f"roles in {roles} are invalid: a column or a setting is no name", "write [a, b]") from error
+    meaning = Roles.of(settings)
     if not capture.is_file():
         raise ConfigError(f"no such file: {capture}", "name a capture, as `c360 scd2 record` writes it")
     result = captures.fold(captures.read(capture, topic), meaning, _types(settings, roles))

@@ -19,6 +19,7 @@ from stream_jobs import calendar, dimensions
 from stream_jobs.dimensions import DIMENSIONS
 from stream_jobs.entity import Entity, Row
 from stream_jobs.folds import ENTITIES
+from stream_jobs.rebuild import was_rebuilt
 from stream_jobs.sales import SALES
 from warehouse import ddl
 from warehouse.client import Client
@@ -42,8 +43,11 @@ class Chains:
         return compare(source.topic.entity, stages, source.columns)
 
     def gold(self, entity: Entity, expected: Sequence[Row] | None = None) -> TableResult:
-        """The rows of the view. `expected`: as the sources imply them, where there is an independent way to know them."""
-        table = entity.table
+        """The rows of the view. `expected`: as the sources imply them, where there is an independent way to know them.
+
+        In the columns of the contract: one that the source got later is compared within the lake, by `log`.
+        """
+        table = tables.BY_NAME[entity.table.name]
         columns = model.content_columns(table)
         read = _reader(table.key, columns)
         stages = [] if expected is None else [read("sources", expected)]
@@ -59,13 +63,14 @@ class Chains:
         (`Dimension.fold`, `sales._unite`). Of records that say the very same it names the first; only when they were in different
         partitions, where Kafka gives no order, may a batch have seen the other one first.
         """
+        table = self.lake.extended(table)
         columns = model.log_columns(table)
         read = _reader(table.key, columns)
         return compare(table.name, [*self._refolded(read, rows), read("lake", self.lake.newest(table).to_pylist())], columns)
 
     def logs(self) -> list[TableResult]:
         """`log` of every silver and gold table that comes from topics."""
-        gold = [self.log(e.table, lambda r, e=e: r.rows(e)) for e in ENTITIES]  # type: ignore[misc]
+        gold = [self.log(tables.BY_NAME[e.table.name], lambda r, e=e: r.rows(e)) for e in ENTITIES]  # type: ignore[misc]
         return gold + [self.log(d.table, lambda r, d=d: r.document_rows(d)) for d in COLLECTIONS.values()]  # type: ignore[misc]
 
     def events(self, known: Iterable[Mapping[str, Any]]) -> TableResult:
@@ -131,14 +136,19 @@ class Chains:
         return compare("inferred customers", [*stages, read("warehouse", found)], targets.INFERRED_COLUMNS)
 
     def dead_letters(self) -> TableResult:
-        """What the lake rejected, by (topic, partition, offset, reason). A letter that may be there or not is right either way."""
+        """What the lake rejected, by (topic, partition, offset, reason). A letter that may be there or not is right either way.
+
+        So are letters about a history that was folded again with other roles: they were right under the old ones.
+        """
         read = _reader(Letter._fields, Letter._fields)
         lake = [{k: row[k] for k in Letter._fields} for row in self.lake.newest(tables.DEAD_LETTERS).to_pylist()]
         there = {Letter(**row) for row in lake}
+        rebuilt = {t for d in DIMENSIONS if was_rebuilt(self.lake, d) for t in d.topics}
 
         def wanted(refold: Refold) -> list[Row]:
             must, may = refold.dead_letters()
-            return [letter._asdict() for letter in must | (may & there)]
+            old = {letter for letter in there if letter.topic in rebuilt}
+            return [letter._asdict() for letter in must | (may & there) | old]
 
         return compare("dead_letters", [*self._refolded(read, wanted), read("lake", lake)], Letter._fields)
 

@@ -14,6 +14,7 @@ from commerce360.reconcile import documents, model
 from schemas import topics
 from stream_jobs import silver, wire
 from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Row, read_record
+from stream_jobs.keyed import KeyedLog
 
 Decode = Callable[[Record], tuple[dict[str, Any] | None, dict[str, Any] | None]]
 Image = tuple[tuple[int, ...], str, dict[str, Any] | None]  # order, operation, row image
@@ -41,6 +42,7 @@ class Refold:
         self.entities = tuple(entities)
         self.events: list[dict[str, Any]] = []
         self.images: dict[str, dict[Key, Image]] = defaultdict(dict)
+        self._truncated: dict[str, tuple[int, ...]] = {}  # where a table was last emptied
         self._rejected: set[Letter] = set()
         self._newest: dict[str, dict[str, documents.Change]] = defaultdict(dict)
         self._contributions: dict[str, dict[Key, list[Contribution]]] = defaultdict(lambda: defaultdict(list))
@@ -67,10 +69,13 @@ class Refold:
 
     def current(self, source: model.Source) -> list[Row]:
         """The rows that the source should hold now, as far as its records can be used."""
-        return [source.typed(image) for _, op, image in self.images[source.topic.name].values() if op != "d" and image is not None]
+        emptied = self._truncated.get(source.topic.name, (-1,))
+        images = (i for i in self.images[source.topic.name].values() if i[0] >= emptied)
+        return [source.typed(image) for _, op, image in images if op != "d" and image is not None]
 
     def deleted(self, source: model.Source) -> set[Key]:
-        return {key for key, (_, op, _image) in self.images[source.topic.name].items() if op == "d"}
+        emptied = self._truncated.get(source.topic.name, (-1,))
+        return {key for key, (order, op, _image) in self.images[source.topic.name].items() if op == "d" or order < emptied}
 
     def dead_letters(self) -> tuple[set[Letter], set[Letter]]:
         """What the lake must have rejected, and what it may have besides.
@@ -87,16 +92,18 @@ class Refold:
         """Rows, letters of the losers, letters of the losers' repetitions."""
         name = entity.table.name
         if name not in self._folded:
-            rows, lost, repeated = list[Row](), set[Letter](), set[Letter]()
-            for key, found in self._contributions[name].items():
-                new = sorted(found, key=lambda c: c.record[:3])
-                made, rejections = entity.fold(key, [], new)
-                rows += made
-                for loser in rejections:
-                    at = loser.record[:3]
-                    lost.add(Letter(*at, loser.reason))
-                    payload = next(c.payload for c in new if c.record[:3] == at)
-                    repeated |= {Letter(*c.record[:3], loser.reason) for c in new if c.payload == payload}
+            log, lost, repeated = KeyedLog(entity, lambda: ()), set[Letter](), set[Letter]()
+            found = sorted((c for of_key in self._contributions[name].values() for c in of_key), key=lambda c: c.record[:3])
+            outcome = log.apply(found)
+            log.commit()
+            rows = [row for key in log.store for row in log.store.get(key)]
+            said = {c.record[:3]: c for c in found} if outcome.rejections else {}
+            for loser in outcome.rejections:
+                at = loser.record[:3]
+                lost.add(Letter(*at, loser.reason))
+                first = said[at]
+                same = (c for c in self._contributions[name][first.key] if c.payload == first.payload)
+                repeated |= {Letter(*c.record[:3], loser.reason) for c in same}
             self._folded[name] = rows, lost, repeated - lost
         return self._folded[name]
 
@@ -116,6 +123,9 @@ class Refold:
 
     def _note_change(self, record: Record, key: dict[str, Any] | None, envelope: dict[str, Any]) -> None:
         source, op = self._sources[record.topic], envelope["op"]
+        if op == "t":
+            self._truncated[record.topic] = max(self._truncated.get(record.topic, (-1,)), wire.sequence(envelope["source"], op))
+            return
         image = envelope["before"] if op == "d" else envelope["after"]
         values = {**(image or {}), **(key or {})}
         at = tuple(values[k] for k in source.key)

@@ -4,12 +4,16 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reconcile_stream import ENTITIES, STREAM, T0, customer, document, foreign, record, refold, truncate
+from reconcile_stream import ENTITIES, STREAM, T0, customer, decode, document, foreign, record, refold, truncate
 
 from commerce360.reconcile import model
-from schemas import topics
+from commerce360.reconcile.refold import Refold
+from schemas import tables, topics
+from schemas.roles import settings
 from stream_jobs import dimensions
+from stream_jobs.dimensions import Dimension
 from stream_jobs.sales import SALES
+from stream_jobs.scd2.roles import Roles
 from stream_jobs.silver import DOCUMENTS
 
 
@@ -124,3 +128,16 @@ def test_a_document_row_has_the_place_of_its_newest_change_and_a_deleted_one_sta
     assert (row["title"], row["seq"], row["origin"]) == ("good", (5 << 32) + 1, "web.shop.reviews/0/0")
     [row] = refold([document(0, "insert", "good"), document(1, "delete")]).document_rows(DOCUMENTS[1])
     assert (row["is_deleted"], row["title"], row["source_offset"]) == (True, None, 1)
+
+
+def test_a_truncate_empties_the_source_and_closes_every_key_where_the_roles_say_so():
+    roles = Roles.of({**settings("dim_customer"), "truncate": "close"})
+    dimension = Dimension(tables.DIM_CUSTOMER, [topics.CUSTOMERS.name], roles)
+    found = Refold(decode, (dimension,))
+    source = {"sequence": '["19","20"]', "lsn": 20, "ts_us": T0 + 20, "snapshot": None}
+    emptied = record(topics.CUSTOMERS, 9, {"op": "t", "before": None, "after": None, "source": source})
+    for each in (customer(1, "c", 10, "Oslo"), emptied, customer(2, "c", 30, "Rome", customer_id=2)):
+        found.add(each)
+    assert [row["customer_id"] for row in found.current(model.CUSTOMERS)] == [2]
+    assert found.deleted(model.CUSTOMERS) == {(1,)}
+    assert {(r["customer_id"], r["closed_by"]) for r in found.rows(dimension) if r["is_visible"]} == {(1, "truncate"), (2, None)}

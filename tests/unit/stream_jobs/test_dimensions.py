@@ -187,6 +187,33 @@ def test_a_new_column_becomes_one_of_the_table_with_the_type_of_its_first_value(
     assert CUSTOMERS.table is tables.DIM_CUSTOMER
 
 
+def says_column(dimension: Dimension, lsn: int, **values: Any) -> list[Contribution]:
+    image = {"customer_id": 7, **values}
+    source = {"sequence": f'["{lsn - 8}","{lsn}"]', "lsn": lsn, "ts_us": T0 + lsn, "snapshot": "false"}
+    record = Record(topics.CUSTOMERS.name, 0, lsn, T0, b"k", b"v")
+    return dimension.read(record, {"customer_id": 7}, {"op": "u", "after": image, "source": source})
+
+
+def test_a_value_of_another_type_goes_into_a_column_beside_also_after_a_restart():
+    dimension = CUSTOMERS.extended(tables.DIM_CUSTOMER)
+    said = [*says_column(dimension, 10, size=41, city="a"), *says_column(dimension, 20, size="41 1/2", city="b")]
+    again = CUSTOMERS.extended(dimension.table)
+    said += says_column(again, 30, size="43", city="c")
+    rows, _ = again.fold((7,), [], said)
+    assert [(r["size"], r["size_string"]) for r in sorted(rows, key=lambda r: r["seq_pos"])] == [(41, None), (None, "41 1/2"), (None, "43")]
+    assert again.table == dimension.table
+
+
+def test_columns_that_differ_in_case_only_lose_no_value():
+    dimension = CUSTOMERS.extended(tables.DIM_CUSTOMER)
+    [row], _ = dimension.fold((7,), [], says_column(dimension, 10, Size="x", size="y", CITY="z"))
+    assert {c.name: row[c.name] for c in dimension.table.columns[len(tables.DIM_CUSTOMER.columns) :]} == {
+        "Size": "x",
+        "size_string": "y",
+        "CITY_string": "z",
+    }
+
+
 @pytest.mark.parametrize(
     ("column", "name"), [("valid_from", "source_valid_from"), ("_after", "source__after"), ("Größe in cm", "Gr__e_in_cm")]
 )
