@@ -26,9 +26,9 @@ class Dialect:
         return f"CAST(NULL AS {self.types[kind]})" if self.types else "NULL"
 
 
-SPARK = Dialect(lambda name: f"`{name}`", "STRING", "SHA2({}, 256)")
+SPARK = Dialect(lambda name: "`" + name.replace("`", "``") + "`", "STRING", "SHA2({}, 256)")
 DATAFUSION = Dialect(quoted, "VARCHAR", "ENCODE(SHA256({}), 'hex')")
-SNOWFLAKE = Dialect(lambda name: f'"{name.upper()}"', "VARCHAR", "SHA2({}, 256)", SNOWFLAKE_TYPES)
+SNOWFLAKE = Dialect(lambda name: quoted(name.upper()), "VARCHAR", "SHA2({}, 256)", SNOWFLAKE_TYPES)
 
 
 @dataclass(frozen=True)

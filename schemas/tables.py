@@ -19,7 +19,8 @@ Quote = Callable[[str], str]
 
 def quoted(name: str) -> str:
     """A column may have any name that its source gave it, a word of SQL as well."""
-    return f'"{name}"'
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from stream_jobs.dimensions import WITHDRAWN, Dimension
 from stream_jobs.entity import Contribution, Record, RejectedError, Rejection, Row, read_record
 from stream_jobs.folds import Folds, stored
 from stream_jobs.keyed import KeyedLog
+from stream_jobs.scd2.roles import Roles
 from stream_jobs.values import EPOCH
 from stream_jobs.wire import Decoder
 
@@ -45,20 +46,20 @@ class Difference:
             self.examples.append({"kind": kind, "row": row, "columns": columns or {}})
 
 
-def check(lake: Lake, dimension: Dimension) -> bool:
+def check(lake: Lake, table: Table, roles: Roles) -> bool:
     """Whether the table is to be folded again at the next start. Raises ConfigDriftError for roles that nobody approved."""
-    made = new_table(dimension.table)
-    if lake.exists(made) and lake.properties(made).get(APPROVED) == dimension.roles.text():
+    made = new_table(table)
+    if lake.exists(made) and lake.properties(made).get(APPROVED) == roles.text():
         return True
-    remembered = lake.properties(dimension.table).get(ROLES)
+    remembered = lake.properties(table).get(ROLES)
     if remembered is not None:
-        dimension.roles.refuse_drift(remembered, dimension.table.entity)
+        roles.refuse_drift(remembered, table.entity)
     return False
 
 
 def agree(lake: Lake, dimension: Dimension) -> bool:
     """`check`, by the writer: a table without roles takes these."""
-    again = check(lake, dimension)
+    again = check(lake, dimension.table, dimension.roles)
     if ROLES not in lake.properties(dimension.table):
         lake.set_properties(dimension.table, {ROLES: dimension.roles.text()})
     return again

@@ -15,7 +15,6 @@ from schemas.tables import Type
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 INT_BITS = {"int": 31, "bigint": 63}
-NOT_A_NUMBER = ("NaN", "Infinity", "-Infinity")  # JSON has no such numbers
 FITTING = {("bigint", "bigint"), ("double", "double"), ("double", "bigint"), ("boolean", "boolean"), ("string", "string")}
 NOT_A_NAME = re.compile(r"\W", re.ASCII)
 
@@ -34,8 +33,6 @@ def fitted(kind: str, value: Any) -> Any:
         return money(value)
     if kind == "double" and type(value) in (int, float):
         return float(value)
-    if kind == "double" and value in NOT_A_NUMBER:
-        return None
     if kind == "string" and isinstance(value, dict | list):
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     wanted = {"bigint": int, "int": int, "boolean": bool, "string": str, "double": float}[kind]
@@ -86,7 +83,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dt.datetime | dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
-        return {"nan": NOT_A_NUMBER[0], "inf": NOT_A_NUMBER[1]}.get(str(value), NOT_A_NUMBER[2])
+        return {"nan": "NaN", "inf": "Infinity"}.get(str(value), "-Infinity")  # as Connect writes them: JSON has no such numbers
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
@@ -96,7 +93,7 @@ def kind_of(value: Any) -> Type:
         return "boolean"
     if isinstance(value, int):
         return "bigint"
-    return "double" if isinstance(value, float) or value in NOT_A_NUMBER else "string"
+    return "double" if isinstance(value, float) else "string"
 
 
 def column_name(source: str, taken: Collection[str]) -> str:

@@ -85,7 +85,7 @@ def _documents(path: Path) -> Iterator[Case]:
 
 
 def _case(document: Mapping[str, Any]) -> Case:
-    config = {**DEFAULTS, **document.get("config", {})}
+    config = {**DEFAULTS, **(document.get("config") or {})}
     batches: list[Batch] = []
     for raw in document["batches"]:
         batches.append(_batch(raw, batches, config))
@@ -108,15 +108,27 @@ def _case(document: Mapping[str, Any]) -> Case:
 def _batch(raw: Any, before: list[Batch], config: Mapping[str, Any]) -> Batch:
     if isinstance(raw, list):
         return Batch([c for c in map(_change, raw) if c is not None])
+    changes = [c for c in map(_change, raw.get("changes") or []) if c is not None]
+    facts = [{"id": f["id"], "key": _key(f.get("key")), "ts": micros(f.get("ts"))} for f in raw.get("facts") or []]
+    if any(f["ts"] is not None and type(f["ts"]) is not int for f in facts):
+        raise TypeError("the time of a fact is whole microseconds or a quoted text")
     if "replay" in raw:
-        return Batch(before[raw["replay"] - 1].changes[: raw.get("take")], before[raw["replay"] - 1].facts)
+        again = before[_number(raw["replay"])]
+        changes, facts = again.changes[: raw.get("take")] + changes, again.facts + facts
     return Batch(
-        [c for c in map(_change, raw.get("changes") or []) if c is not None],
-        [{"id": f["id"], "key": _key(f.get("key")), "ts": micros(f.get("ts"))} for f in raw.get("facts") or []],
-        [_row(r) for r in raw["expect"]] if "expect" in raw else None,
-        {**config, **raw["config"]} if "config" in raw else None,
+        changes,
+        facts,
+        [_row(r) for r in raw["expect"] or []] if "expect" in raw else None,
+        {**config, **(raw["config"] or {})} if "config" in raw else None,
         bool(raw.get("crash")),
     )
+
+
+def _number(batch: Any) -> int:
+    """Index of a batch that is named by its number, which begins at 1."""
+    if type(batch) is not int or batch < 1:
+        raise IndexError(f"there is no batch {batch}")
+    return batch - 1
 
 
 def _change(raw: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -124,13 +136,15 @@ def _change(raw: Mapping[str, Any]) -> dict[str, Any] | None:
         return None  # a Kafka tombstone is read and left out (R2)
     seq = _seq(raw.get("seq"))
     position = seq[0] if isinstance(seq, list) and seq else None
-    link = raw.get("link")
+    link, after = raw.get("link"), raw.get("after")
+    if not isinstance(after, dict | None):
+        raise TypeError("after is a mapping of columns to values")
     return {
         "op": raw.get("op"),
         "key": _key(raw.get("key")),
         "seq": seq,
         "ts": micros(raw["ts"]) if "ts" in raw else position,
-        "after": raw.get("after"),
+        "after": after,
         "link": None if link is None else {k: _key(v) for k, v in link.items()},
     }
 

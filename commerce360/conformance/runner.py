@@ -96,7 +96,8 @@ def verify(cases: Iterable[Case], engine: Engine) -> dict[str, Any]:
         try:
             roles = Roles.of(case.config)
         except ConfigError as error:
-            _fail(outcomes[at], "written", _error_problem(case.expect_error or {}, 1, error))
+            left = ["nothing is applied, but rows are expected"] if case.expect else []
+            _fail(outcomes[at], "written", _error_problem(case.expect_error or {}, 1, error) + left)
             continue
         if (case.expect_error or {}).get("code") == "config_invalid":
             _fail(outcomes[at], "written", ["config_invalid was expected, and the roles were taken"])
@@ -151,8 +152,6 @@ def _step(step: Mapping[str, Run], number: int, engine: Engine) -> None:
         if name in errors:
             run.problems += _error_problem(expected, number + 1, errors[name])
             run.stopped = True
-        elif expected.get("batch") == number + 1:
-            run.problems.append(f"batch {number + 1}: {expected['code']} was expected")
         if not run.stopped:
             for raw in run.batches[number].changes:
                 if raw["op"] in UPSERTS and not problem(raw, run.roles):
@@ -175,6 +174,8 @@ def _broken(run: Run, rows: list[Row]) -> list[str]:
 
 def _final(run: Run, rows: list[Row], rejections: list[Row], targets: Mapping[Any, Target]) -> list[str]:
     found = compare_rows(run.case.expect, rows, run.roles.key)
+    if run.case.expect_error and not run.stopped:
+        found.append(f"{run.case.expect_error['code']} was expected in batch {run.case.expect_error['batch']}")
     want = Counter(rejection(r) for r in run.case.expect_rejected)
     got = Counter(rejection(r) for r in rejections)
     found += [f"not rejected: {r}" for r in (want - got).elements()] + [f"rejected: {r}" for r in (got - want).elements()]

@@ -29,7 +29,7 @@ from stream_jobs.batch import Batch
 from stream_jobs.checkpoint import Offsets
 from stream_jobs.entity import Record
 from stream_jobs.folds import Folds
-from stream_jobs.rebuild import agree
+from stream_jobs.rebuild import agree, check
 from stream_jobs.scd2.facts import Target
 from stream_jobs.scd2.roles import Roles
 from stream_jobs.session import open_session
@@ -95,7 +95,7 @@ class SparkEngine:
         if self._given is None:
             self._own = open_session(settings, root / "scratch")
         self.lake = Lake(settings)
-        self.groups = groups(runs, self.declares_new)
+        self.groups, self._refused = groups(runs, self.declares_new)
         self._of_run = {run: group for group in self.groups for run in group.runs}
         self.tables: tuple[Table, ...] = (*COMMON, *(t for g in self.groups for t in g.tables), BATCHES)
         for table in self.tables:
@@ -195,9 +195,11 @@ class SparkEngine:
 
     def _drift(self, run: str, batch: CaseBatch) -> ConfigError | None:
         """What the job's start says to the configuration of the batch."""
+        if run in self._refused:
+            return self._refused[run]
         try:
             if batch.config is not None:
-                agree(self.lake, self._of_run[run].with_roles(Roles.of(batch.config)))
+                check(self.lake, self._of_run[run].dimension.table, Roles.of(batch.config))
         except ConfigError as error:
             return error
         return None

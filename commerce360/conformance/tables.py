@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commerce360.conformance.runner import Run
+from commerce360.errors import ConfigError
 from schemas.reading import Dialect, Facts, Target, spans, with_inferred
 from schemas.tables import CHANGE, LINEAGE, RAW_CHANGE, SEQUENCE, VERSION, Column, Table, Type
 from stream_jobs.dimensions import Dimension
@@ -95,16 +96,19 @@ class Group:
     def tables(self) -> tuple[Table, Table]:
         return self.dimension.table, self.facts.table
 
-    def with_roles(self, roles: Roles) -> Dimension:
-        """The dimension under another configuration, over the same table."""
-        return Dimension(self.dimension.table, self.runs, roles, case_change)
 
-
-def groups(runs: Sequence[Run], declare_new: bool = False) -> list[Group]:
+def groups(runs: Sequence[Run], declare_new: bool = False) -> tuple[list[Group], dict[str, ConfigError]]:
+    """The groups, and the runs that no table of a lake can hold: a column has a name that the history needs for itself."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(json.dumps([run.roles.text(), run.case.config["types"]], sort_keys=True), []).append(run)
-    return [Group.of(n, mine, _new_columns(mine) if declare_new else ()) for n, mine in enumerate(found.values())]
+    made, refused = list[Group](), dict[str, ConfigError]()
+    for number, mine in enumerate(found.values()):
+        try:
+            made.append(Group.of(number, mine, _new_columns(mine) if declare_new else ()))
+        except ConfigError as error:
+            refused |= {run.name: error for run in mine}
+    return made, refused
 
 
 def _new_columns(runs: Sequence[Run]) -> set[str]:

@@ -74,7 +74,7 @@ class Stack:
         lake = Lake(self._settings.lake)
         for dimension in DIMENSIONS:
             if lake.exists(dimension.table):
-                check(lake, dimension)
+                check(lake, dimension.table, dimension.roles)
 
     @staticmethod
     def end_leftovers(root: Path) -> int:
