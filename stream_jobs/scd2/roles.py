@@ -80,7 +80,7 @@ class Roles:
             changed = "; ".join(f"{k} was {_shown(before.get(k))}, is {_shown(v)}" for k, v in now.items() if v != before.get(k))
             raise ConfigDriftError(
                 f"config_drift: {table} was made with other column roles: {changed}",
-                f"restore the roles, or fold the table again with them: c360 scd2 rebuild --table {table} --swap",
+                f"restore the roles and start; to change them, run `c360 scd2 rebuild --table {table} --swap` while the registry runs",
             )
 
     def _problem(self) -> str:
