@@ -13,6 +13,7 @@ from dataclasses import replace
 from decimal import InvalidOperation
 from typing import Any
 
+from commerce360.errors import ConfigError
 from schemas import tables, topics
 from schemas.roles import settings
 from schemas.tables import RAW_CHANGE, Column, Table, Type
@@ -282,3 +283,12 @@ def _conflict(loser: Change, lineage: Row) -> Rejection:
 CUSTOMERS = Dimension.of(tables.DIM_CUSTOMER, topics.CUSTOMERS.name)
 PRODUCTS = Dimension.of(tables.DIM_PRODUCT, topics.PRODUCTS.name)
 DIMENSIONS = (CUSTOMERS, PRODUCTS)
+
+
+def named(table: str) -> Dimension:
+    """The dimension of `dim_customer` and the like. Raises ConfigError for another name."""
+    known = {d.table.entity: d for d in DIMENSIONS}
+    found = known.get(table.removeprefix("gold."))
+    if found is None:
+        raise ConfigError(f"there is no dimension {table!r}", f"use {', '.join(known)}")
+    return found

@@ -36,6 +36,7 @@ def explain(
 
     Folds once for each change, so a key with many thousand changes takes minutes.
     """
+    from stream_jobs.dimensions import named
     from stream_jobs.scd2.explain import explain as explanation
 
     if (capture is None) != (roles is None) or (topic and capture is None):
@@ -44,7 +45,7 @@ def explain(
         at, arrivals, meaning = _of_capture(capture, roles, topic, key)
         where, unnamed = str(capture), 0
     else:
-        dimension = _dimension(table)
+        dimension = named(table)
         (at, arrivals, meaning), unnamed = _of_lake(dimension, key)
         where = dimension.table.name
     if all(_op(arrival) == "t" for arrival in arrivals):
@@ -67,16 +68,6 @@ def key_parts(text: str) -> list[str]:
         else:
             parts[-1] += next(letters, "\\") if letter == "\\" else letter
     return parts
-
-
-def _dimension(name: str) -> Dimension:
-    from stream_jobs.dimensions import DIMENSIONS
-
-    known = {d.table.entity: d for d in DIMENSIONS}
-    found = known.get(name.removeprefix("gold."))
-    if found is None:
-        raise ConfigError(f"there is no dimension {name!r}", f"choose one of {', '.join(known)}")
-    return found
 
 
 def _typed(dimension: Dimension, text: str) -> Key:

@@ -11,7 +11,6 @@ import typer
 from commerce360.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stream_jobs.dimensions import Dimension
     from stream_jobs.rebuild import Difference
 
 
@@ -28,11 +27,12 @@ def rebuild(
     from commerce360.lake import Lake
     from commerce360.settings import Settings
     from stream_jobs import rebuild as steps
+    from stream_jobs.dimensions import named
     from stream_jobs.wire import Decoder, RegistrySchemas
 
     settings = Settings()
     lake = Lake(settings.lake)
-    dimension = _dimension(table)
+    dimension = named(table)
     if not lake.exists(dimension.table) or (last := lake.last_batch()) is None:
         raise ConfigError(f"there is no {dimension.table.name} in {settings.lake.root}", "set C360_LAKE__ROOT, or start with `c360 up`")
     dimension, batch_id = dimension.extended(lake.extended(dimension.table)), int(last["batch_id"])
@@ -55,16 +55,6 @@ def rebuild(
     else:
         _show(report, found)
     sys.exit(0 if found.equal or swap else 1)
-
-
-def _dimension(name: str) -> Dimension:
-    from stream_jobs.dimensions import DIMENSIONS
-
-    known = {d.table.entity: d for d in DIMENSIONS}
-    found = known.get(name.removeprefix("gold."))
-    if found is None:
-        raise ConfigError(f"there is no history {name!r}", f"use {', '.join(known)}")
-    return found
 
 
 def _show(report: dict[str, Any], found: Difference) -> None:

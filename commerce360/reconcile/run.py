@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +17,12 @@ from commerce360.settings import Settings
 from producers.ledger import Ledger, LedgerView
 from schemas import tables
 from schemas.topics import TOPICS
-from stream_jobs import dimensions, wire
+from stream_jobs import dimensions, rebuild, wire
 from stream_jobs.dimensions import DIMENSIONS
 from stream_jobs.entity import Record, Row
 from stream_jobs.folds import ENTITIES
 from stream_jobs.sales import SALES
 from stream_jobs.scd2 import invariants
-from stream_jobs.values import EPOCH
 from warehouse.client import Client
 
 Note = Callable[[str], None]
@@ -147,12 +145,7 @@ def folded(name: str, records: Iterable[Record], decode: Decode) -> tuple[Refold
 
 def bronze_records(lake: Lake) -> Iterator[Record]:
     """Every row of bronze as the record that it was."""
-    for topic in TOPICS:
-        found = lake.query(tables.RECORDS, f"SELECT * FROM records WHERE topic = '{topic.name}'")
-        for row in (r for batch in found.to_batches(5000) for r in batch.to_pylist()):
-            headers = tuple((h["key"], h["value"]) for h in row["headers"] or [])
-            micros = (row["kafka_ts"] - EPOCH) // dt.timedelta(microseconds=1)
-            yield Record(row["topic"], row["partition"], row["offset"], micros, row["key"], row["value"], headers)
+    return rebuild.records(lake, frozenset(t.name for t in TOPICS))
 
 
 def known_events(ledger: LedgerView, refold: Refold) -> list[Mapping[str, Any]]:
