@@ -64,6 +64,7 @@ class Loader:
         self._looked = 0.0
         self._sent: deque[Sent] = deque()  # streamed, but not shown yet
         self._taken = Place(-1, -1)  # of ops.batches: up to here all is streamed
+        self._loaded = Place(-1, -1)  # and up to here it is shown
         self._finished: dict[str, Place] = {}  # last parts of a version: it need not be read again to know that
 
     def open(self) -> None:
@@ -75,12 +76,14 @@ class Loader:
         for table in self.tables:
             self._refuse_other_lake(table)
         self._taken = self.streams[BATCHES.name].place
-        self._seen = 0
+        self._seen, self._loaded = 0, self._taken
         self.batch_id = self.shown_batch()
 
     def close(self) -> None:
         self.total = self.rows()
-        self._sent.clear()
+        if self._sent:  # streamed, perhaps, but not shown: it is to be taken again
+            self._sent.clear()
+            self._seen, self._taken = 0, self._loaded
         streams, self.streams = self.streams, {}
         for stream in streams.values():
             stream.close()
@@ -126,6 +129,7 @@ class Loader:
             self._sent.popleft()
         self.streams[BATCHES.name].deliver()
         self._note_queryable(int(whole[-1].rows[-1]["batch_id"]))
+        self._loaded = whole[-1].place
         return len(whole)
 
     def behind(self) -> int:
