@@ -198,10 +198,11 @@ def test_sales_that_moved_are_told_in_the_lake_and_in_the_warehouse(demo: Demo, 
     done = c360("reconcile", "--state", str(demo.state), "--json", str(tmp_path / "result.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "result.json").read_text())["tables"]
-    assert {s["count"] for s in found["fct_sales_moves"]["stages"].values()} == {2}
     with Client(settings.warehouse) as client:
-        told = {r["order_id"]: (r["to_match"], r["cause"]) for r in client.query("SELECT * FROM CORE.FCT_SALES_MOVES")}
-    assert told == {"early": ("early", "dimension"), "late": ("early", "fact")}
+        told = [(r["order_id"], r["to_match"], r["cause"]) for r in client.query("SELECT * FROM CORE.FCT_SALES_MOVES")]
+    assert {s["count"] for s in found["fct_sales_moves"]["stages"].values()} == {len(told)}
+    ours = sorted(row for row in told if row[0] in ("early", "late"))  # an order may overtake its customer in the demo as well
+    assert ours == [("early", "early", "dimension"), ("late", "early", "fact")]
 
 
 def test_a_value_changed_in_the_warehouse_is_named(demo: Demo, report: dict[str, Any]) -> None:
