@@ -51,10 +51,6 @@ class RowStore:
         for (text,) in self._db.execute("SELECT DISTINCT key FROM rows").fetchall():
             yield tuple(json.loads(text))
 
-    def __len__(self) -> int:
-        """Rows, not keys."""
-        return int(self._db.execute("SELECT COUNT(*) FROM rows").fetchone()[0])
-
     def _place(self, row: Row) -> str:
         return _text(tuple(row[c] for c in self.places))
 

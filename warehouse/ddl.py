@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas import tables
-from schemas.reading import SNOWFLAKE, Facts, Target, spans, with_inferred
+from schemas.reading import SNOWFLAKE, Facts, Target, spans, visible, with_inferred
 from schemas.tables import Table
 from schemas.types import SNOWFLAKE as TYPES
 
@@ -62,8 +62,7 @@ def newest_rows(table: Table) -> str:
 
 
 def newest(table: Table) -> str:
-    where = f" WHERE {table.visible}" if table.visible else ""
-    return f"SELECT * FROM ({newest_rows(table)}) AS newest{where}"
+    return visible(table, newest_rows(table)) if table.visible else newest_rows(table)
 
 
 def _customers() -> str:

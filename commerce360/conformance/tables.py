@@ -10,7 +10,7 @@ from typing import Any
 
 from commerce360.conformance.runner import Run
 from commerce360.errors import ConfigError
-from schemas.reading import Dialect, Facts, Target, spans, with_inferred
+from schemas.reading import Dialect, Facts, Target, spans, visible, with_inferred
 from schemas.tables import CHANGE, LINEAGE, RAW_CHANGE, SEQUENCE, VERSION, Column, Table, Type
 from stream_jobs.dimensions import Dimension
 from stream_jobs.entity import Contribution, Entity, Key, Record, Rejection, Row
@@ -129,14 +129,14 @@ def rows_sql(group: Group, table: Table, newest: Mapping[str, str], dialect: Dia
     """Versions and inferred rows. `table`: the dimension's with the columns it has by now; `newest`: newest log rows by table."""
     key = (SCOPE.name, *group.facts.key)
     facts = Facts(newest[group.facts.table.name], key, "fact_ts")
-    versions = f"SELECT * FROM ({newest[table.name]}) AS n WHERE {table.visible}"
+    versions = visible(table, newest[table.name])
     return with_inferred(table, versions, facts, dialect)
 
 
 def targets_sql(group: Group, newest: Mapping[str, str], dialect: Dialect) -> str:
     table = group.dimension.table
     target = Target(table, "v", "f", Facts("f", (SCOPE.name, *group.facts.key), "fact_ts"), dialect)
-    versions = f"SELECT * FROM ({newest[table.name]}) AS n WHERE {table.visible}"
+    versions = visible(table, newest[table.name])
     return (
         f"WITH f AS ({newest[group.facts.table.name]}), v AS ({spans(table, versions, dialect)}) "
         f"SELECT f.{dialect.quote(SCOPE.name)}, f.fact_id, {target.match} AS fact_match, v.valid_from, {target.key} AS version_key "
