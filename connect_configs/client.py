@@ -1,87 +1,162 @@
-"""Kafka Connect over its REST API: deploy connector JSON as it is, wait for tasks, restart what failed.
+"""Kafka Connect's REST API, a method a call, and waiting for what a call began.
 
-How the API really behaves is from Connect 4.3: a failed task leaves its connector RUNNING, a change of configuration answers 409 for a
-moment, and PUT of a config creates or updates.
+PUT of a configuration creates or updates; a failed task leaves its connector RUNNING; a stop or a restart is accepted first and done later.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
-import requests
-import stamina
+from commerce360.errors import C360Error
+from connect_configs.http import Access, ConnectError, ConnectUnavailableError, Transport
+from connect_configs.model import Config, Connector, Status
 
-from commerce360.errors import C360Error, ConfigError, UnavailableError
-
-CONFIGS = Path(__file__).parent
+POLL_S = 0.2
 RESTART_TAKES_S = 1.0  # until the status shows it
-
-
-@dataclass(frozen=True)
-class Status:
-    name: str
-    connector: str  # RUNNING, PAUSED, STOPPED, UNASSIGNED, FAILED
-    tasks: tuple[str, ...]
-    cause: str  # first line of the first trace, empty when nothing failed
-
-    @property
-    def running(self) -> bool:
-        return self.connector == "RUNNING" and bool(self.tasks) and all(t == "RUNNING" for t in self.tasks)
-
-    @property
-    def failed(self) -> bool:
-        return self.connector == "FAILED" or "FAILED" in self.tasks
-
-
-class MomentaryConflictError(C360Error):
-    """409 while the worker group settles; the same call works a little later."""
-
-
-def configurations(folder: Path = CONFIGS) -> dict[str, dict[str, str]]:
-    """`{connector name: configuration}`: one file each, named after the connector."""
-    found = {}
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found[path.stem] = json.loads(path.read_text())
-        except ValueError as error:
-            raise ConfigError(f"{path.name} is not JSON: {error}", "fix the file") from error
-    return found
+VALIDATION_TIMEOUT_S = 60.0  # a MongoDB that cannot be reached takes the worker 11 s
+Offsets = list[dict[str, Any]]  # entries {"partition": {...}, "offset": {...} or None}
 
 
 class Connect:
-    def __init__(self, url: str, timeout_s: float = 20.0) -> None:
-        self.url = url.rstrip("/")
-        self.timeout_s = timeout_s
+    """One Connect cluster, by the address of any of its workers. Lazy: nothing is opened before the first call."""
 
-    def config(self, name: str) -> dict[str, str] | None:
+    def __init__(self, url: str, timeout_s: float = 20.0, access: Access | None = None, patience_s: float = 30.0) -> None:
+        self.http = Transport(url, access, timeout_s, patience_s)
+
+    @property
+    def url(self) -> str:
+        return self.http.url
+
+    def __enter__(self) -> Connect:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.http.close()
+
+    # --- what is there
+
+    def version(self) -> dict[str, str]:
+        """`version`, `commit`, `kafka_cluster_id`."""
+        found: dict[str, str] = self.http.call("GET", "")
+        return found
+
+    def names(self) -> list[str]:
+        return sorted(self.http.call("GET", "connectors"))
+
+    def overview(self) -> dict[str, Connector]:
+        """Every connector with configuration and status, in one call. One that is being deleted may be left out."""
+        found = self.http.call("GET", "connectors", query=[("expand", "info"), ("expand", "status")])
+        return {name: _connector(name, parts) for name, parts in sorted(found.items()) if "info" in parts and "status" in parts}
+
+    def config(self, name: str) -> Config | None:
         """The deployed configuration without the name that Connect adds; None when there is no such connector."""
-        reply = self._call("GET", f"/connectors/{name}/config", missing_ok=True)
+        reply = self.http.call("GET", "connectors", name, "config", missing_ok=True)
         return None if reply is None else {k: v for k, v in reply.items() if k != "name"}
 
-    def deploy(self, name: str, config: dict[str, str]) -> bool:
+    def status(self, name: str) -> Status | None:
+        reply = self.http.call("GET", "connectors", name, "status", missing_ok=True)
+        return None if reply is None else Status.of(reply)
+
+    def topics(self, name: str) -> list[str]:
+        """Topics that it has used since it was made (or since that list was reset)."""
+        reply = self.http.call("GET", "connectors", name, "topics", missing_ok=True) or {}
+        return sorted(reply.get(name, {}).get("topics", []))
+
+    # --- deploy
+
+    def deploy(self, name: str, config: Config) -> bool:
         """Create or update the connector; False when it runs with this very configuration already."""
         if self.config(name) == config:
             return False
-        self._call("PUT", f"/connectors/{name}/config", config)
+        self.put_config(name, config)
         return True
 
-    def status(self, name: str) -> Status | None:
-        reply = self._call("GET", f"/connectors/{name}/status", missing_ok=True)
-        if reply is None:
-            return None
-        traces = [part.get("trace") for part in (reply["connector"], *reply["tasks"]) if part.get("trace")]
-        cause = traces[0].strip().splitlines()[0] if traces else ""
-        return Status(name, reply["connector"]["state"], tuple(t["state"] for t in reply["tasks"]), cause)
+    def put_config(self, name: str, config: Config) -> None:
+        self.http.call("PUT", "connectors", name, "config", body=config)
+
+    def create(self, name: str, config: Config, initial_state: str = "RUNNING") -> None:
+        """`initial_state`: RUNNING, PAUSED or STOPPED. Raises ConnectError (409) when it exists."""
+        self.http.call("POST", "connectors", body={"name": name, "config": config, "initial_state": initial_state})
+
+    def delete(self, name: str) -> None:
+        """Offsets, slot and topics stay."""
+        self.http.call("DELETE", "connectors", name)
+
+    def validate(self, config: Config) -> dict[str, Any]:
+        """The server's validation; `error_count` says whether it is valid, the HTTP status never does."""
+        plugin = config.get("connector.class", "").rpartition(".")[2]
+        reply: dict[str, Any] = self.http.call(
+            "PUT", "connector-plugins", plugin, "config", "validate", body=config, timeout_s=VALIDATION_TIMEOUT_S
+        )
+        return reply
+
+    # --- run
+
+    def restart(self, name: str, tasks: bool = True, only_failed: bool = True) -> None:
+        query = {"includeTasks": str(tasks).lower(), "onlyFailed": str(only_failed).lower()}
+        self.http.call("POST", "connectors", name, "restart", query=query)
+
+    def restart_failed(self, name: str) -> None:
+        self.restart(name)
+
+    def pause(self, name: str) -> None:
+        self.http.call("PUT", "connectors", name, "pause")
+
+    def resume(self, name: str) -> None:
+        self.http.call("PUT", "connectors", name, "resume")
+
+    def stop(self, name: str) -> None:
+        self.http.call("PUT", "connectors", name, "stop")
+
+    # --- offsets
+
+    def offsets(self, name: str) -> Offsets:
+        reply = self.http.call("GET", "connectors", name, "offsets", missing_ok=True) or {}
+        return list(reply.get("offsets", []))
+
+    def alter_offsets(self, name: str, offsets: Sequence[Mapping[str, Any]]) -> str:
+        """Only while STOPPED. What Connect says; it takes any JSON, whether the connector can read it or not."""
+        reply = self.http.call("PATCH", "connectors", name, "offsets", body={"offsets": list(offsets)})
+        return str(reply.get("message", ""))
+
+    def reset_offsets(self, name: str) -> str:
+        """Only while STOPPED."""
+        return str(self.http.call("DELETE", "connectors", name, "offsets").get("message", ""))
+
+    # --- plugins and loggers
+
+    def plugins(self, connectors_only: bool = False) -> list[dict[str, Any]]:
+        """Entries `{"class", "type", "version"}`."""
+        return list(self.http.call("GET", "connector-plugins", query={"connectorsOnly": str(connectors_only).lower()}))
+
+    def plugin_config(self, plugin: str) -> list[dict[str, Any]]:
+        """Definitions of a plugin's settings. Raises ConnectError (404) for an unknown one."""
+        return list(self.http.call("GET", "connector-plugins", plugin, "config"))
+
+    def loggers(self) -> dict[str, Any]:
+        """`{logger: {"level", "last_modified"}}` of the worker that answers."""
+        return dict(self.http.call("GET", "admin", "loggers"))
+
+    def logger(self, name: str) -> dict[str, Any] | None:
+        reply = self.http.call("GET", "admin", "loggers", name, missing_ok=True)
+        return None if reply is None else dict(reply)
+
+    def set_logger(self, name: str, level: str, cluster: bool = False) -> list[str]:
+        """Names of the loggers that changed on this worker; empty with `cluster`, where nobody is told."""
+        query = {"scope": "cluster"} if cluster else None
+        reply = self.http.call("PUT", "admin", "loggers", name, query=query, body={"level": level})
+        return list(reply) if isinstance(reply, list) else []
+
+    # --- wait
 
     def wait_running(self, name: str, timeout_s: float = 60.0, restarts: int = 0) -> Status:
         """Wait for every task; one that failed is started again up to `restarts` times.
 
         Right after a start the state is still the one that the last worker left. Raises C360Error with the first line of the
-        cause, UnavailableError when time is up.
+        cause, ConnectUnavailableError when time is up.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -89,39 +164,45 @@ class Connect:
             if found and found.running:
                 return found
             if found and found.failed and restarts <= 0:
-                raise C360Error(f"connector {name} failed: {found.cause}", "see `c360 logs connect`")
+                raise C360Error(f"connector {name} failed: {found.cause}", f"`c360 connect status {name} --trace` shows the whole trace")
             if found and found.failed:
                 restarts -= 1
                 self.restart_failed(name)
                 time.sleep(RESTART_TAKES_S)
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"connector {name} does not run after {timeout_s:.0f} s: {found}", "see `c360 logs connect`")
-            time.sleep(0.2)
+            self._give_up(name, found, deadline, timeout_s, "run")
+            time.sleep(POLL_S)
 
-    def restart_failed(self, name: str) -> None:
-        self._call("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed=true")
+    def wait_stopped(self, name: str, timeout_s: float = 60.0) -> None:
+        """Until it is STOPPED and has no tasks: only then may offsets be changed."""
+        self.wait_until(name, lambda s: s is not None and s.connector == "STOPPED" and not s.tasks, timeout_s, "stop")
 
-    def offsets(self, name: str) -> list[dict[str, Any]]:
-        reply = self._call("GET", f"/connectors/{name}/offsets", missing_ok=True) or {}
-        return list(reply.get("offsets", []))
+    def wait_gone(self, name: str, timeout_s: float = 60.0) -> None:
+        self.wait_until(name, lambda s: s is None, timeout_s, "go")
 
-    @stamina.retry(on=MomentaryConflictError, attempts=10, wait_initial=0.2, wait_max=2.0, timeout=30.0)
-    def _call(self, method: str, path: str, body: Any = None, missing_ok: bool = False) -> Any:
-        try:
-            reply = requests.request(method, self.url + path, json=body, timeout=self.timeout_s)
-        except requests.RequestException as error:
-            raise UnavailableError(f"Kafka Connect at {self.url} does not answer: {type(error).__name__}", "see `c360 status`") from error
-        if reply.status_code == 404 and missing_ok:
-            return None
-        if reply.status_code == 409:
-            raise MomentaryConflictError(f"Kafka Connect is busy: {_message(reply)}", "try again")
-        if not reply.ok:
-            raise C360Error(f"{method} {path}: {reply.status_code} {_message(reply)}", "see `c360 logs connect`")
-        return reply.json() if reply.content else {}
+    def wait_until(self, name: str, done: Callable[[Status | None], bool], timeout_s: float, verb: str) -> Status | None:
+        """Raises ConnectUnavailableError when time is up; `verb` says what it did not do."""
+        deadline = time.monotonic() + timeout_s
+        while not done(found := self.status(name)):
+            self._give_up(name, found, deadline, timeout_s, verb)
+            time.sleep(POLL_S)
+        return found
+
+    def _give_up(self, name: str, found: Status | None, deadline: float, timeout_s: float, verb: str) -> None:
+        if time.monotonic() > deadline:
+            state = found.summary if found else "there is none of that name"
+            raise ConnectUnavailableError(f"connector {name} does not {verb} after {timeout_s:.0f} s: {state}", "see the worker's log")
 
 
-def _message(reply: requests.Response) -> str:
-    try:
-        return str(reply.json().get("message", ""))[:500]
-    except ValueError:
-        return reply.text[:200]
+def known(client: Connect, name: str) -> Status:
+    """Its status. Raises ConnectError that lists the connectors there are."""
+    found = client.status(name)
+    if found is None:
+        names = client.names()
+        hint = f"there are {', '.join(names)}" if names else "this cluster has no connector"
+        raise ConnectError(f"there is no connector {name}", hint, 404)
+    return found
+
+
+def _connector(name: str, parts: Mapping[str, Any]) -> Connector:
+    config = {k: v for k, v in parts["info"]["config"].items() if k != "name"}
+    return Connector(name, config, Status.of(parts["status"]))

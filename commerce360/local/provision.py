@@ -13,7 +13,8 @@ from commerce360.errors import C360Error, UnavailableError
 from commerce360.local.services.postgres import Postgres
 from commerce360.local.state import State
 from commerce360.settings import Settings
-from connect_configs.client import Connect, configurations
+from connect_configs.client import Connect
+from connect_configs.files import configurations
 from schemas.topics import ORDER_EVENTS, TOPICS
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"

@@ -12,7 +12,8 @@ from commerce360.lake import Lake
 from commerce360.reconcile import model, sources, topics
 from commerce360.reconcile.compare import Stage, compare
 from commerce360.settings import Settings
-from connect_configs.client import Connect, configurations
+from connect_configs.client import Connect
+from connect_configs.files import configurations
 from schemas.tables import BATCHES
 from schemas.topics import TOPICS
 from stream_jobs.entity import Row
@@ -35,7 +36,7 @@ class Drain:
         self.settings = settings
         self.note = note
         self.lake = Lake(settings.lake)
-        self.connect = Connect(settings.connect.url)
+        self.connect = Connect(settings.connect.url, patience_s=1)
 
     def wait(self, timeout_s: float = 180.0) -> float:
         """Seconds that it took. Raises UnavailableError that names the stage which did not get there."""

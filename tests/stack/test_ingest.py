@@ -30,7 +30,8 @@ from commerce360.local import claim
 from commerce360.local.process import Identity
 from commerce360.local.stack import INGEST, Stack
 from commerce360.local.state import SECRETS
-from connect_configs.client import Connect, configurations
+from connect_configs.client import Connect
+from connect_configs.files import configurations
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
 SHOP = {"customers": 60, "products": 10, "past_orders": 40, "past_clicks": 30, "past_reviews": 20}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from commerce360.errors import ConfigError
-from connect_configs.client import CONFIGS, configurations
+from connect_configs.files import CONFIGS, configurations
 from schemas.topics import TOPICS
 
 ALL = configurations()

@@ -127,4 +127,4 @@ def test_an_unknown_connector_is_none_and_waiting_for_it_ends(worker: Worker) ->
 
 def test_a_worker_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(UnavailableError, match="does not answer"):
-        Connect("http://127.0.0.1:1", timeout_s=1).status("a")
+        Connect("http://127.0.0.1:1", timeout_s=1, patience_s=0).status("a")

@@ -43,7 +43,7 @@ def test_only_loopback_addresses_are_used(state: State) -> None:
 
 
 def test_connectors_find_every_variable_that_they_name(state: State) -> None:
-    from connect_configs.client import configurations
+    from connect_configs.files import configurations
 
     given = environment.source_variables(state)
     text = str(configurations())

@@ -10,7 +10,8 @@ from commerce360.lake import Lake
 from commerce360.reconcile import model
 from commerce360.reconcile.drain import connectors_behind, documents_behind
 from commerce360.settings import Lake as LakeSettings
-from connect_configs.client import Connect, configurations
+from connect_configs.client import Connect
+from connect_configs.files import configurations
 from schemas.tables import REVIEWS
 
 MISSING, RUNNING = None, ("RUNNING",)

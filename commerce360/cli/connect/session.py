@@ -1,0 +1,104 @@
+"""Which cluster the commands speak to, and how they answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from commerce360.errors import C360Error, ConfigError
+
+if TYPE_CHECKING:
+    from connect_configs.cluster import Cluster
+
+CHANGES, DEGRADED = 4, 5  # exit codes beside those of the errors
+LOCAL = "local"  # name of the stack of this machine
+
+
+class RefusedError(C360Error):
+    """Not done, because data would be lost or nobody said yes."""
+
+    exit_code = 6
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Options of the group, before anything is read."""
+
+    context: str = ""
+    url: str = ""
+    state: Path | None = None
+    patience_s: float = 10.0
+
+    def cluster(self) -> Cluster:
+        """Raises ConfigError."""
+        from connect_configs.contexts import Contexts
+
+        environ = dict(os.environ)
+        if self.url and self.context:
+            raise ConfigError("--url and --context are both given", "give one")
+        if self.url:
+            return _by_address(self.url, self.patience_s)
+        contexts = Contexts.of_user(environ)
+        name = self.context or ("" if self.state else contexts.chosen())
+        if name and name != LOCAL:
+            return contexts.get(name).cluster(environ, self.patience_s)
+        if not name and not self.state and (address := environ.get("C360_CONNECT__URL")):
+            return _by_address(address, self.patience_s)
+        return _of_stack(self.state, self.patience_s)
+
+
+def cluster_of(ctx: typer.Context) -> Cluster:
+    choice: Choice = ctx.obj
+    return choice.cluster()
+
+
+def _by_address(url: str, patience_s: float) -> Cluster:
+    from connect_configs.contexts import Context
+
+    return Context("url", url, kafka=os.environ.get("C360_KAFKA__BOOTSTRAP", "")).cluster(os.environ, patience_s)
+
+
+def _of_stack(folder: Path | None, patience_s: float) -> Cluster:
+    from commerce360.cli.stack import DEFAULT
+    from commerce360.local import environment
+    from commerce360.local.state import State
+    from connect_configs.client import Connect
+    from connect_configs.cluster import Cluster, Login
+    from connect_configs.variables import Variables
+
+    root = folder or DEFAULT
+    if not (root / "stack.json").is_file():
+        raise ConfigError(
+            f"there is no stack in {root}, and no context is chosen", "start one with `c360 up`, or name a cluster with --url or --context"
+        )
+    environment.isolate()
+    state = State.open(root, running=True)
+    settings = environment.settings_of(state)
+    return Cluster(
+        LOCAL,
+        Connect(settings.connect.url, patience_s=patience_s),
+        Variables(environment.source_variables(state)),
+        Login("postgres", state.secret("postgres_superuser")),
+        {"bootstrap.servers": settings.kafka.bootstrap},
+        settings.registry.url,
+    )
+
+
+def say_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def confirmed(question: str, yes: bool, hint: str = "say --yes where nobody can answer") -> None:
+    """Raises RefusedError unless `yes`, or a person at the terminal says so."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise RefusedError("nobody is there to say yes", hint)
+    if not typer.confirm(question):
+        raise RefusedError("nothing was changed", "")
