@@ -23,6 +23,7 @@ def read_secret(path: Path | None, what: str) -> SecretStr:
 
 class Kafka(BaseModel):
     bootstrap: str = "127.0.0.1:19092"
+    config: dict[str, str] = {}  # more settings of librdkafka, such as security.protocol; JSON in the environment
 
     def client(self, **more: str | int | float | bool) -> dict[str, str | int | float | bool]:
         """librdkafka configuration; names as in its CONFIGURATION.md. Consumers read committed records only (its default).
@@ -30,7 +31,7 @@ class Kafka(BaseModel):
         No broker.address.family: librdkafka would ask for addresses of that family with AI_ADDRCONFIG, and a machine without a network
         has none but loopback, which does not count.
         """
-        return {"bootstrap.servers": self.bootstrap, "log_level": 3, **more}
+        return {**self.config, "bootstrap.servers": self.bootstrap, "log_level": 3, **more}
 
 
 class Registry(BaseModel):

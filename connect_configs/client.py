@@ -15,6 +15,7 @@ from connect_configs.http import Access, ConnectError, ConnectUnavailableError, 
 from connect_configs.model import Config, Connector, Status
 
 POLL_S = 0.2
+SETTLE_S = 2.5
 RESTART_TAKES_S = 1.0  # until the status shows it
 VALIDATION_TIMEOUT_S = 60.0  # a MongoDB that cannot be reached takes the worker 11 s
 Offsets = list[dict[str, Any]]  # entries {"partition": {...}, "offset": {...} or None}
@@ -164,11 +165,35 @@ class Connect:
             if found and found.running:
                 return found
             if found and found.failed and restarts <= 0:
-                raise C360Error(f"connector {name} failed: {found.cause}", f"`c360 connect status {name} --trace` shows the whole trace")
+                raise failure(found)
             if found and found.failed:
                 restarts -= 1
                 self.restart_failed(name)
                 time.sleep(RESTART_TAKES_S)
+            self._give_up(name, found, deadline, timeout_s, "run")
+            time.sleep(POLL_S)
+
+    def wait_settled(self, name: str, timeout_s: float = 120.0, settle_s: float = SETTLE_S, restarts: int = 0) -> Status:
+        """Wait until it has run, or has been failing, for `settle_s` without a break; a failure is started again `restarts` times.
+
+        For after a change: at first the status is that of the tasks before it, and a task says RUNNING before it has reached its
+        source. Raises as `wait_running`.
+        """
+        deadline = time.monotonic() + timeout_s
+        since, last = time.monotonic(), ""
+        while True:
+            found = self.status(name)
+            state = "" if found is None else "failed" if found.failed else "running" if found.running else ""
+            if not state or state != last:
+                since, last = time.monotonic(), state
+            elif time.monotonic() - since >= settle_s and found:
+                if found.running:
+                    return found
+                if restarts <= 0:
+                    raise failure(found)
+                restarts -= 1
+                last = ""
+                self.restart_failed(name)
             self._give_up(name, found, deadline, timeout_s, "run")
             time.sleep(POLL_S)
 
@@ -191,6 +216,10 @@ class Connect:
         if time.monotonic() > deadline:
             state = found.summary if found else "there is none of that name"
             raise ConnectUnavailableError(f"connector {name} does not {verb} after {timeout_s:.0f} s: {state}", "see the worker's log")
+
+
+def failure(found: Status) -> C360Error:
+    return C360Error(f"connector {found.name} failed: {found.cause}", f"`c360 connect status {found.name} --trace` shows the whole trace")
 
 
 def known(client: Connect, name: str) -> Status:

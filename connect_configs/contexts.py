@@ -9,7 +9,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from commerce360.errors import ConfigError
 from connect_configs.client import Connect
@@ -64,9 +63,7 @@ class Context:
         """Raises ConfigError. Files that it names must be there."""
         if not NAME.fullmatch(self.name):
             raise ConfigError(f"{self.name!r} is no name for a context", "use letters, digits, dots, dashes and underscores")
-        parts = urlsplit(self.url)
-        if parts.username or parts.password:
-            raise ConfigError("the address holds credentials", "give --user and --password env:NAME or file:PATH")
+        Connect(self.url)  # refuses what is no address, and one that holds credentials
         for field_name in SECRETS:
             value = getattr(self, field_name)
             if value and not value.startswith(("env:", "file:")):
@@ -134,7 +131,6 @@ class Contexts:
                 places[name] = f"file:{Path(place).absolute()}"
         context = replace(context, **places)
         context.check()
-        Connect(context.url)  # refuses what is no address
         chosen, found = self._read()
         self._write(context.name if use or not found else chosen, {**found, context.name: context})
 

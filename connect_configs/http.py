@@ -80,7 +80,7 @@ class _NoAuth(AuthBase):
 
 
 class Transport:
-    """Calls below one base address. `call` takes path segments and encodes each of them.
+    """Calls below a base address, or those of several workers as a comma list. `call` takes path segments and encodes each of them.
 
     Tried again for `patience_s`: connection errors, 5xx, a worker that is not up yet, and a momentary 409. A call that may not be
     repeated (POST) is only tried again where nothing was sent or the worker said that it did nothing.
@@ -88,16 +88,16 @@ class Transport:
     """
 
     def __init__(self, url: str, access: Access | None = None, timeout_s: float = 20.0, patience_s: float = 30.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"{url!r} is no address of a Connect worker", "give one like http://host:8083 or https://host/prefix")
-        if parts.username or parts.password:
-            raise ConfigError("the address holds a user name or a password", "use a context: `c360 connect context add --help`")
-        self.url = url.rstrip("/")
+        self._urls = [_checked(part) for part in url.split(",")]
         self.timeout_s = timeout_s
         self.patience_s = patience_s
         self._access = access or Access()
         self._session: requests.Session | None = None
+
+    @property
+    def url(self) -> str:
+        """The worker that is spoken to now."""
+        return self._urls[0]
 
     def __enter__(self) -> Transport:
         return self
@@ -129,6 +129,7 @@ class Transport:
             except (ConnectUnavailableError, _MomentaryError) as error:
                 if not _may_repeat(method, error) or time.monotonic() + pause_s > deadline:
                     raise error.final() if isinstance(error, _MomentaryError) else error from error.__cause__
+            self._urls.append(self._urls.pop(0))  # another worker may be up, where one is restarted
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.7, 2.0)
 
@@ -235,6 +236,15 @@ class _MomentaryError(C360Error):
 
 def _may_repeat(method: str, error: C360Error) -> bool:
     return method in SAFE_TO_REPEAT or not isinstance(error, _NothingSaidError)
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{url!r} is no address of a Connect worker", "give one like http://host:8083 or https://host/prefix")
+    if parts.username or parts.password:
+        raise ConfigError("the address holds a user name or a password", "use a context: `c360 connect context add --help`")
+    return url.strip().rstrip("/")
 
 
 def encoded(segment: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from commerce360.errors import C360Error, ConfigError, UnavailableError
@@ -74,6 +76,23 @@ def postgres(cluster: Cluster, config: Config, as_admin: bool = False) -> psycop
         if error.sqlstate in PASSWORD_REFUSED or "password authentication failed" in said:
             raise SourceError(f"PostgreSQL at {host}:{port} refuses {user}: {said}", "check the account and its password") from error
         raise SourceUnavailableError(f"PostgreSQL at {host}:{port}, database {dbname}: {said}", "does it run, may we reach it?") from error
+
+
+@contextmanager
+def answering(config: Config) -> Iterator[None]:
+    """Around statements on a source: what PostgreSQL refuses becomes a SourceError, a broken connection a SourceUnavailableError."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise SourceUnavailableError(f"PostgreSQL went away: {_first_line(error)}", "does it run?") from error
+    except psycopg.Error as error:
+        raise SourceError(f"PostgreSQL: {_first_line(error)}", "as the account of the connector") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def mongo(cluster: Cluster, config: Config) -> pymongo.MongoClient[dict[str, Any]]:

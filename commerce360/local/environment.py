@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,6 +78,8 @@ def _flat(prefix: str, model: BaseModel) -> list[tuple[str, str]]:
             found += _flat(f"{key}__", value)
         elif isinstance(value, Path):
             found.append((key, str(value.resolve())))
+        elif isinstance(value, dict):
+            found.append((key, json.dumps(value)))
         elif value is not None:
             found.append((key, str(value)))
     return found

@@ -41,15 +41,24 @@ def read_all(kafka: Kafka, topics: Iterable[str], timeout_s: float = 60.0) -> It
 
 def end_offsets(kafka: Kafka, topics: Iterable[str], timeout_s: float = 15.0) -> dict[str, dict[int, int]]:
     """{topic: {partition: offset after the last record}}; transaction markers count as offsets. Raises as `read_all` does."""
+    return _watermarks(kafka, topics, timeout_s, 1)
+
+
+def first_offsets(kafka: Kafka, topics: Iterable[str], timeout_s: float = 15.0) -> dict[str, dict[int, int]]:
+    """{topic: {partition: offset of the oldest record that is kept}}. Raises as `read_all` does."""
+    return _watermarks(kafka, topics, timeout_s, 0)
+
+
+def _watermarks(kafka: Kafka, topics: Iterable[str], timeout_s: float, which: int) -> dict[str, dict[int, int]]:
     from confluent_kafka import TopicPartition
 
     found: dict[str, dict[int, int]] = {}
     with _consumer(kafka, "c360-reconcile-ends") as consumer:
         for topic, partition in _partitions(kafka, consumer, topics, timeout_s):
-            ends = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
-            if ends is None:
-                raise UnavailableError(f"Kafka at {kafka.bootstrap} does not say where {topic} ends", "see `c360 logs kafka`")
-            found.setdefault(topic, {})[partition] = ends[1]
+            marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
+            if marks is None:
+                raise UnavailableError(f"Kafka at {kafka.bootstrap} does not say what {topic} holds", "see `c360 logs kafka`")
+            found.setdefault(topic, {})[partition] = marks[which]
     return found
 
 

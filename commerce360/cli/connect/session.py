@@ -35,27 +35,28 @@ class Choice:
     state: Path | None = None
     patience_s: float = 10.0
 
-    def cluster(self) -> Cluster:
-        """Raises ConfigError."""
+    def cluster(self, at_least_s: float = 0.0) -> Cluster:
+        """`at_least_s`: patience that the command needs. Raises ConfigError."""
         from connect_configs.contexts import Contexts
 
         environ = dict(os.environ)
+        patience_s = max(self.patience_s, at_least_s)
         if self.url and self.context:
             raise ConfigError("--url and --context are both given", "give one")
         if self.url:
-            return _by_address(self.url, self.patience_s)
+            return _by_address(self.url, patience_s)
         contexts = Contexts.of_user(environ)
         name = self.context or ("" if self.state else contexts.chosen())
         if name and name != LOCAL:
-            return contexts.get(name).cluster(environ, self.patience_s)
+            return contexts.get(name).cluster(environ, patience_s)
         if not name and not self.state and (address := environ.get("C360_CONNECT__URL")):
-            return _by_address(address, self.patience_s)
-        return _of_stack(self.state, self.patience_s)
+            return _by_address(address, patience_s)
+        return _of_stack(self.state, patience_s)
 
 
-def cluster_of(ctx: typer.Context) -> Cluster:
+def cluster_of(ctx: typer.Context, at_least_s: float = 0.0) -> Cluster:
     choice: Choice = ctx.obj
-    return choice.cluster()
+    return choice.cluster(at_least_s)
 
 
 def _by_address(url: str, patience_s: float) -> Cluster:

@@ -1,0 +1,243 @@
+"""Keys that are open in the history and gone at the source: deletes that nobody sent, because a replication slot was lost.
+
+They are closed by the record that Debezium would have sent: a delete with the row's last image, encoded with the schemas of the key's
+last record, in its partition. So every consumer understands it, and the lake keeps its one writer.
+
+Where it stands (SCD2 R3): let W be the end of the log, and the transactions that run then be waited out. A snapshot taken after that
+shows every transaction that has a row below W, so a key that it lacks is absent after all of them: its delete is placed at (W, W). A
+transaction that comes later has its rows, and so its positions, above W, and wins.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from commerce360.errors import C360Error, ConfigError, UnavailableError
+from commerce360.lake import Lake
+from commerce360.reconcile import topics
+from commerce360.settings import Kafka, Registry
+from connect_configs import sources
+from connect_configs.cluster import Cluster
+from connect_configs.model import Config
+from connect_configs.sources import Table
+from schemas.tables import RECORDS
+from stream_jobs import wire
+from stream_jobs.entity import Record, RejectedError
+
+if TYPE_CHECKING:
+    import psycopg
+
+HEADER = ("c360.origin", b"missing-at-source")
+KEYS_AT_A_TIME = 20_000
+POLL_S = 0.3
+Key = tuple[Any, ...]
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The end of the log and the time at the source when it was there, with the transactions that ran then."""
+
+    lsn: int
+    ts_us: int
+    running_below: int  # transaction ids
+
+
+@dataclass
+class Last:
+    """The newest change of a key."""
+
+    seq: tuple[int, int]
+    op: str
+    record: Record
+    envelope: dict[str, Any]
+
+
+@dataclass
+class Missing:
+    """What was compared and found; `deletes` are ready to be sent."""
+
+    topic: str
+    mark: Mark
+    at_source: int
+    open: int
+    unread: int = 0  # records that could not be used, see the dead letters
+    deletes: list[tuple[Key, Record]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "topic": self.topic,
+            "at_source": self.at_source,
+            "open": self.open,
+            "unread": self.unread,
+            "missing": [list(key) for key, _ in self.deletes],
+        }
+
+
+def find(cluster: Cluster, name: str, config: Config, table: Table, lake: Lake | None, note: Note, timeout_s: float = 120.0) -> Missing:
+    """`lake`: where records are that the topic has no more; None: the topic must be whole.
+
+    Raises ConfigError (no Kafka or registry known, table without a primary key), UnavailableError when a transaction at the source or
+    the connector does not come to an end in time.
+    """
+    if not cluster.kafka or not cluster.registry:
+        raise ConfigError("this cluster's Kafka and registry are not known", "give its context --kafka and --registry")
+    kafka = Kafka(bootstrap=cluster.kafka["bootstrap.servers"], config=dict(cluster.kafka))
+    topic = f"{config.get('topic.prefix', '')}.{'.'.join(table)}"
+    with sources.postgres(cluster, config) as connection, sources.answering(config):
+        mark = _mark(connection)
+        note("waiting for transactions that run at the source")
+        endless = "a transaction at the source does not end"
+        _wait(lambda: _oldest(connection) >= mark.running_below, timeout_s, endless, "see pg_stat_activity")
+        columns = _key_columns(connection, table)
+        present = set(_keys(connection, table, columns))
+    note("waiting for the connector to have read that far")
+    behind = f"{name} does not read as far as the end of the log"
+    _wait(lambda: _stored_lsn(cluster, name) >= mark.lsn, timeout_s, behind, f"see `c360 connect status {name}`")
+    note(f"reading {topic}")
+    return _compare(topic, mark, columns, present, _records(kafka, topic, lake), wire.RegistrySchemas(Registry(url=cluster.registry)))
+
+
+def close(cluster: Cluster, config: Config, found: Missing) -> int:
+    """Send the deletes, with tombstones where the connector sends them; how many Kafka has acknowledged. May be repeated.
+
+    Raises UnavailableError when Kafka does not take all of them.
+    """
+    from confluent_kafka import Producer
+
+    failed: list[str] = []
+    producer = Producer({**cluster.kafka, "enable.idempotence": True, "log_level": 3})
+    for _, record in found.deletes:
+        for value in (record.value, *([None] if config.get("tombstones.on.delete", "true") == "true" else [])):
+            producer.produce(
+                record.topic,
+                value,
+                record.key,
+                record.partition,
+                on_delivery=lambda error, _: failed.append(error.str()) if error else None,
+                headers=[HEADER],
+            )
+            producer.poll(0)
+    left = producer.flush(60)
+    if left or failed:
+        raise UnavailableError(f"Kafka did not take {left + len(failed)} of the deletes: {(failed or ['no answer'])[0]}", "run it again")
+    return len(found.deletes)
+
+
+def _mark(connection: psycopg.Connection[Any]) -> Mark:
+    """The log's end first, then who runs: whoever is not among those has its rows behind that end."""
+    query = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    lsn, ts = connection.execute(query).fetchone() or (0, 0)
+    (ceiling,) = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone() or (0,)
+    return Mark(int(lsn), int(ts), int(ceiling))
+
+
+def _oldest(connection: psycopg.Connection[Any]) -> int:
+    (found,) = connection.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint").fetchone() or (0,)
+    return int(found)
+
+
+def _key_columns(connection: psycopg.Connection[Any], table: Table) -> list[str]:
+    rows = connection.execute(
+        "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)"
+        " WHERE i.indisprimary AND i.indrelid = format('%%I.%%I', %s::text, %s::text)::regclass"
+        " ORDER BY array_position(i.indkey, a.attnum)",
+        table,
+    ).fetchall()
+    if not rows:
+        raise ConfigError(f"{'.'.join(table)} has no primary key", "without one nobody can say which rows are gone")
+    return [str(row[0]) for row in rows]
+
+
+def _keys(connection: psycopg.Connection[Any], table: Table, columns: list[str]) -> Iterator[Key]:
+    """In one snapshot, a part at a time."""
+    from psycopg import sql
+
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    with connection.transaction(), connection.cursor("c360_missing") as cursor:
+        cursor.itersize = KEYS_AT_A_TIME
+        cursor.execute(sql.SQL("SELECT {} FROM {}").format(names, sql.Identifier(*table)))
+        for row in cursor:
+            yield tuple(map(_plain, row))
+
+
+def _plain(value: Any) -> Any:
+    """Whole numbers and texts, as a record's key has them too; other types as their text."""
+    return value if isinstance(value, int | str) and not isinstance(value, bool) else str(value)
+
+
+def _records(kafka: Kafka, topic: str, lake: Lake | None) -> Iterator[Record]:
+    """All that was ever received, as far as it is kept: from the lake what the topic has no more, then the topic."""
+    if lake is not None and lake.exists(RECORDS):
+        names = "topic, partition, offset, key, value"
+        for batch in lake.batches_of(RECORDS, f"SELECT {names} FROM records WHERE topic = '{topic}'"):
+            for row in batch.to_pylist():
+                yield Record(row["topic"], row["partition"], row["offset"], 0, row["key"], row["value"])
+    elif any(topics.first_offsets(kafka, [topic])[topic].values()):
+        raise ConfigError(f"{topic} has lost its oldest records", "name the lake that has them: C360_LAKE__ROOT")
+    yield from topics.read_all(kafka, [topic])
+
+
+def _compare(
+    topic: str, mark: Mark, columns: list[str], present: set[Key], records: Iterable[Record], schemas: wire.RegistrySchemas
+) -> Missing:
+    decoder = wire.Decoder(schemas)
+    newest: dict[Key, Last] = {}
+    unread = 0
+    for record in records:
+        try:
+            key, envelope = decoder.decode(record)
+            if envelope is None or key is None or envelope.get("op") == "t":
+                continue
+            seq = wire.sequence(envelope["source"], envelope["op"])
+        except (RejectedError, KeyError):
+            unread += 1
+            continue
+        parts = tuple(_plain(key.get(c)) for c in columns)
+        if parts not in newest or newest[parts].seq < seq:
+            newest[parts] = Last(seq, envelope["op"], record, envelope)
+    rows = {k: last for k, last in newest.items() if last.op != "d"}
+    gone = {k: last for k, last in rows.items() if k not in present and last.seq < (mark.lsn, mark.lsn)}
+    _refuse_other_types(topic, present, rows)
+    deletes = [(key, _delete(last, mark, schemas)) for key, last in sorted(gone.items(), key=str)]
+    return Missing(topic, mark, len(present), len(rows), unread, deletes)
+
+
+def _refuse_other_types(topic: str, present: set[Key], rows: dict[Key, Last]) -> None:
+    """Keys that PostgreSQL and Debezium write differently would all look missing."""
+    if present and rows and not present & rows.keys():
+        raise C360Error(f"no key of {topic} is among those of the table", "load the table first (`c360 connect snapshot`), then compare")
+
+
+def _delete(last: Last, mark: Mark, schemas: wire.RegistrySchemas) -> Record:
+    import fastavro
+
+    now_us = time.time_ns() // 1000
+    place = {"lsn": mark.lsn, "sequence": json.dumps([str(mark.lsn), str(mark.lsn)]), "txId": None, "xmin": None, "snapshot": "false"}
+    times = {"ts_ms": mark.ts_us // 1000, "ts_us": mark.ts_us, "ts_ns": mark.ts_us * 1000}
+    source = {k: {**place, **times}.get(k, v) for k, v in last.envelope["source"].items()}
+    told = {"before": last.envelope.get("after") or last.envelope.get("before"), "after": None, "op": "d", "transaction": None}
+    told |= {"source": source, "ts_ms": now_us // 1000, "ts_us": now_us, "ts_ns": now_us * 1000}
+    record, value = last.record, last.record.value or b""
+    head = value[: wire.HEADER_BYTES]
+    schema = schemas(int.from_bytes(head[1:], "big")) or {}
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(dict(schema)), {**last.envelope, **told})
+    return Record(record.topic, record.partition, -1, 0, record.key, head + out.getvalue(), (HEADER,))
+
+
+def _stored_lsn(cluster: Cluster, name: str) -> int:
+    return max((int((o.get("offset") or {}).get("lsn") or 0) for o in cluster.client.offsets(name)), default=0)
+
+
+def _wait(until: Callable[[], bool], timeout_s: float, what: str, hint: str) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not until():
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"{what} after {timeout_s:.0f} s", hint)
+        time.sleep(POLL_S)

@@ -1,0 +1,103 @@
+"""What a change of a connector's configuration means, for any connector. Pure; seen on Connect 4.3 with Debezium 3.7."""
+
+from __future__ import annotations
+
+from connect_configs import meaning_debezium, meaning_mongo
+from connect_configs.changes import Consequence, Facts
+from connect_configs.model import Config
+from connect_configs.sources import kind_of, publication_of, slot_of
+
+CONVERTERS = ("key.converter", "value.converter", "header.converter")
+SHAPES = ("transforms", "predicates", "key.converter", "value.converter", "header.converter")
+NEW_TOPICS_ONLY = "topic.creation."
+Consequences = tuple[Consequence, ...]
+
+
+def of_creation(name: str, config: Config, facts: Facts, renamed_from: str) -> Consequences:
+    found: list[Consequence] = []
+    kind = kind_of(config)
+    if renamed_from:
+        found.append(_renamed(name, renamed_from, config))
+    if kind == "postgres":
+        found += meaning_debezium.of_creation(name, config, facts, bool(renamed_from))
+    elif kind == "mongo":
+        found += meaning_mongo.of_creation(config, facts, bool(renamed_from))
+    return tuple(found)
+
+
+def of_update(name: str, old: Config, new: Config, facts: Facts) -> Consequences:
+    if old.get("connector.class") != new.get("connector.class"):
+        return (_other_class(old, new),)
+    changed = {k for k in old.keys() | new.keys() if old.get(k) != new.get(k)}
+    found: list[Consequence] = []
+    kind = kind_of(new)
+    if kind == "postgres":
+        found += meaning_debezium.of_update(name, old, new, changed, facts)
+    elif kind == "mongo":
+        found += meaning_mongo.of_update(old, new, changed, facts)
+    found += _shapes(changed, new, facts)
+    if any(k.startswith(NEW_TOPICS_ONLY) for k in changed):
+        found.append(
+            Consequence("new-topics-only", "topic.creation.* counts for topics that are made from now on; others stay as they are")
+        )
+    if "topics" in changed or "topics.regex" in changed:
+        found.append(Consequence("sink-topics", "other topics: records of a topic that the sink leaves are no longer delivered"))
+    if old.get("errors.tolerance", "none") != "all" and new.get("errors.tolerance") == "all":
+        found.append(Consequence("skips-errors", "records that fail will be skipped without a trace from now on", "records"))
+    if not found:
+        found.append(Consequence("task-restart", "its tasks restart: seconds without new records, nothing lost"))
+    return tuple(found)
+
+
+def of_rest(name: str, config: Config, facts: Facts) -> Consequences:
+    """Of a connector that is deployed as desired: a load that was begun and not asked for."""
+    if kind_of(config) == "postgres" and facts.load_is_pending:
+        return (Consequence("load-pending", "an earlier apply was interrupted before it asked for the rows: it asks now", step="load"),)
+    return ()
+
+
+def of_removal(name: str, config: Config) -> Consequences:
+    """What stays behind when the connector is deleted."""
+    kind = kind_of(config)
+    found = [Consequence("offsets-stay", f"its offsets stay: a connector named {name} would go on from them")]
+    if kind == "postgres":
+        found.append(Consequence("slot-stays", f"slot {slot_of(config)} stays and keeps WAL until it is dropped (`delete --purge`)"))
+        found.append(Consequence("publication-stays", f"publication {publication_of(config)} stays"))
+    found.append(Consequence("topics-stay", "its topics stay"))
+    return tuple(found)
+
+
+def _renamed(name: str, old_name: str, config: Config) -> Consequence:
+    """Connect keeps offsets under the connector's name."""
+    told = f"{old_name} renamed to {name}: its offsets stay with the old name (orphaned)"
+    if kind_of(config) == "postgres":
+        same = f"both want slot {slot_of(config)}, so stop and delete {old_name} first; {name} then goes on where the slot stands"
+        return Consequence("offsets-orphaned", f"{told}; {same}")
+    carry = f"to keep the position: apply with --create-state STOPPED, then `c360 connect offsets set {name}` with those of {old_name}"
+    return Consequence("offsets-orphaned", f"{told}; {carry}")
+
+
+def _other_class(old: Config, new: Config) -> Consequence:
+    was, now = (c.get("connector.class", "").rpartition(".")[2] for c in (old, new))
+    kept = f"; slot {slot_of(old)} keeps WAL until it is dropped" if kind_of(old) == "postgres" else ""
+    return Consequence(
+        "other-class",
+        f"{was} becomes {now}: its offsets mean nothing to the new one and stay beside the new ones, it starts from nothing{kept}. "
+        "A connector of another name is the clean way",
+        "offsets",
+    )
+
+
+def _shapes(changed: set[str], new: Config, facts: Facts) -> list[Consequence]:
+    """Other bytes for the same record: whoever reads the topics must be able to read both."""
+    touched = sorted(k for k in changed if k.startswith(SHAPES))
+    if not touched:
+        return []
+    topics = [t for t in facts.topics if "heartbeat" not in t]
+    named = ", ".join(topics[:4]) + (", ..." if len(topics) > 4 else "")
+    of = f"consumers of {len(topics)} topics ({named})" if topics else "consumers of its topics"
+    first = next((c for c in CONVERTERS if any(k.startswith(c) for k in touched)), touched[0])
+    text = f"{first} changes: {of} get records in another form from the restart on; older records keep theirs"
+    if any(k.startswith("key.converter") for k in touched):
+        text += "; a key with other bytes goes to another partition, so the order of a key is lost across the change"
+    return [Consequence("record-form", text)]
