@@ -7,7 +7,7 @@ wanted stands in the source before Connect is told anything.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from commerce360.errors import C360Error
 from connect_configs import first_load, offset_changes, snapshot, sources
 from connect_configs.changes import Change, Plan, check_losses
 from connect_configs.cluster import Cluster
+from connect_configs.settling import SETTLE_S, settle
 from connect_configs.source_facts import captured
 from connect_configs.sources import Table
 
@@ -29,6 +30,7 @@ class Applied:
 
     name: str
     action: str
+    wanted: str  # state: RUNNING, PAUSED, STOPPED or gone
     state: str = ""
     load: int | None = None
     tables: list[Table] = field(default_factory=list)
@@ -40,7 +42,7 @@ class Applied:
 
 
 class Apply:
-    """`note` hears of every step. Connectors come one after the other; one that fails does not keep the others from being tried."""
+    """`note` hears of every step. One connector that fails does not keep the others from being deployed."""
 
     def __init__(
         self,
@@ -49,48 +51,77 @@ class Apply:
         backups: Path,
         create_state: State = "RUNNING",
         timeout_s: float = 120.0,
+        settle_s: float = SETTLE_S,
         restarts: int = 0,
     ) -> None:
+        """`backups`: folder for offsets that are reset. `restarts`: how often a task that fails at first is started again."""
         self.cluster = cluster
         self.client = cluster.client
         self.note = note
-        self.backups = backups  # folder for offsets that are reset
+        self.backups = backups
         self.create_state = create_state
         self.timeout_s = timeout_s
+        self.settle_s = settle_s
         self.restarts = restarts
+        self._failed: dict[str, C360Error] = {}
 
     def run(self, plan: Plan, allowed: Collection[str] = ()) -> list[Applied]:
-        """Raises LossNotAllowedError before anything is changed; after all were tried, C360Error that names those that failed."""
+        """Raises LossNotAllowedError before anything is changed; after all were tried, C360Error that names those that failed.
+
+        First what is deleted because it was renamed, as its slot must be free; then what is created or updated, and all of that is waited
+        for at once; last what else is deleted.
+        """
         check_losses(plan, allowed)
-        done, failed = [], dict[str, C360Error]()
-        for change in _in_order(plan):
-            try:
-                done.append(self._one(change))
-            except C360Error as error:
-                failed[change.name] = error
-                self.note(change.name, f"failed: {error.message}")
-        if failed:
-            first = next(iter(failed.values()))
-            message = (
-                first.message if len(failed) == 1 else f"{len(failed)} connectors failed: {', '.join(failed)}; the first: {first.message}"
-            )
-            raise _again(first, message)
+        renamed = {c.renamed_from for c in plan.changes if c.renamed_from}
+        early = [c for c in plan.work if c.action == "delete" and c.name in renamed]
+        late = [c for c in plan.work if c.action == "delete" and c.name not in renamed]
+        changes = [c for c in plan.work if c.action != "delete"]
+        done = [*self._each(early, self._delete), *(deployed := self._each(changes, self._start))]
+        self._settle([a for a in deployed if a.wanted == "RUNNING"])
+        started = [c for c in changes if c.has("load") and c.name not in self._failed]
+        self._each(started, lambda c: self._ask_for_rows(c, next(a for a in deployed if a.name == c.name)))
+        done += self._each(late, self._delete)
+        if self._failed:
+            raise _combined(self._failed)
         return done
 
-    def _one(self, change: Change) -> Applied:
-        applied = Applied(change.name, change.action)
-        if change.action == "delete":
-            self.note(change.name, "deleting")
-            self.client.delete(change.name)
-            self.client.wait_gone(change.name, self.timeout_s)
-            applied.state = "gone"
-            return applied
+    def _each(self, changes: Sequence[Change], act: Callable[[Change], Applied]) -> list[Applied]:
+        done = []
+        for change in changes:
+            try:
+                done.append(act(change))
+            except C360Error as error:
+                self._fail(change.name, error)
+        return done
+
+    def _fail(self, name: str, error: C360Error) -> None:
+        self._failed[name] = error
+        self.note(name, f"failed: {error.message}")
+
+    def _delete(self, change: Change) -> Applied:
+        self.note(change.name, "deleting")
+        self.client.delete(change.name)
+        self.client.wait_gone(change.name, self.timeout_s)
+        return Applied(change.name, change.action, "gone", "gone")
+
+    def _start(self, change: Change) -> Applied:
+        applied = Applied(change.name, change.action, self._wanted_state(change))
         if change.has("load"):
             self._remember_load(change)
         if change.has("reset-offsets"):
             applied.backup = self._reset_offsets(change)
-        self._deploy(change)
-        return self._follow_up(change, applied)
+        if change.action == "create" and applied.wanted != "RUNNING":
+            self.note(change.name, f"creating, {applied.wanted}")
+            self.client.create(change.name, change.config, applied.wanted)
+        elif change.action in ("create", "update"):
+            self.note(change.name, "creating" if change.action == "create" else "updating")
+            self.client.put_config(change.name, change.config)
+        if change.has("reset-offsets"):
+            self.client.resume(change.name)
+        if (wanted := applied.wanted) != "RUNNING":
+            self.client.wait_until(change.name, lambda s: s is not None and s.connector == wanted, self.timeout_s, f"get {wanted}")
+            applied.state = wanted
+        return applied
 
     def _remember_load(self, change: Change) -> None:
         """A source that cannot be reached from here must not keep the connector from being deployed: then it is said."""
@@ -110,29 +141,16 @@ class Apply:
         self.client.reset_offsets(change.name)
         return str(backup)
 
-    def _deploy(self, change: Change) -> None:
-        if change.action == "create" and self.create_state != "RUNNING":
-            self.note(change.name, f"creating, {self.create_state}")
-            self.client.create(change.name, change.config, self.create_state)
-        elif change.action in ("create", "update"):
-            self.note(change.name, "creating" if change.action == "create" else "updating")
-            self.client.put_config(change.name, change.config)
-        if change.has("reset-offsets"):
-            self.client.resume(change.name)
-
-    def _follow_up(self, change: Change, applied: Applied) -> Applied:
-        if (wanted := self._wanted_state(change)) != "RUNNING":
-            self.client.wait_until(change.name, lambda s: s is not None and s.connector == wanted, self.timeout_s, f"get {wanted}")
-            applied.state = wanted
-            if change.has("load"):
-                self.note(change.name, "its rows are asked for by the next apply, once it runs")
-            return applied
-        self.note(change.name, "waiting for its tasks")
-        applied.state = self.client.wait_settled(change.name, self.timeout_s, restarts=self.restarts).summary
-        if change.has("load"):
-            applied.tables = self._tables(change)
-            applied.load = self._ask_for_rows(change, applied.tables)
-        return applied
+    def _settle(self, deployed: Sequence[Applied]) -> None:
+        if not deployed:
+            return
+        waiting = {a.name: a for a in deployed}
+        self.note(", ".join(waiting), "waiting for the tasks")
+        for name, found in settle(self.client, list(waiting), self.timeout_s, self.settle_s, self.restarts).items():
+            if isinstance(found, C360Error):
+                self._fail(name, found)
+            else:
+                waiting[name].state = found.summary
 
     def _wanted_state(self, change: Change) -> str:
         """An update leaves a connector paused or stopped that was so."""
@@ -141,26 +159,22 @@ class Apply:
         state = change.state.partition(",")[0]
         return state if state in ("PAUSED", "STOPPED") and not change.has("reset-offsets") else "RUNNING"
 
-    def _tables(self, change: Change) -> list[Table]:
+    def _ask_for_rows(self, change: Change, applied: Applied) -> Applied:
+        if applied.wanted != "RUNNING":
+            self.note(change.name, "its rows are asked for by the next apply, once it runs")
+            return applied
         with sources.postgres(self.cluster, change.config) as connection, sources.answering(change.config):
-            return captured(connection, change.config)
-
-    def _ask_for_rows(self, change: Change, tables: list[Table]) -> int:
-        position = snapshot.request(self.cluster, change.config, tables, first_load.load_id(change.name))
+            applied.tables = captured(connection, change.config)
+        applied.load = snapshot.request(self.cluster, change.config, applied.tables, first_load.load_id(change.name))
         first_load.end(self.cluster, change.config, change.name)
-        self.note(change.name, f"asked for the rows of {', '.join(map('.'.join, tables))}")
-        return position
+        self.note(change.name, f"asked for the rows of {', '.join(map('.'.join, applied.tables))}")
+        return applied
 
 
-def _in_order(plan: Plan) -> list[Change]:
-    """What is deleted because it was renamed goes first: its slot must be free. Everything else that is deleted goes last."""
-    renamed = {c.renamed_from for c in plan.changes if c.renamed_from}
-    rank = {"delete": 2}
-    return sorted(plan.work, key=lambda c: 0 if c.name in renamed else rank.get(c.action, 1))
-
-
-def _again(error: C360Error, message: str) -> C360Error:
-    """The same kind of error, and so the same exit code, with another message."""
-    made = C360Error(message, error.hint)
-    made.exit_code = error.exit_code
+def _combined(failed: Mapping[str, C360Error]) -> C360Error:
+    """One error for all of them, with the exit code and the hint of the first."""
+    first = next(iter(failed.values()))
+    many = f"{len(failed)} connectors failed: {', '.join(failed)}; the first: "
+    made = C360Error(first.message if len(failed) == 1 else many + first.message, first.hint)
+    made.exit_code = first.exit_code
     return made

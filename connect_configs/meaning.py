@@ -71,7 +71,7 @@ def _renamed(name: str, old_name: str, config: Config) -> Consequence:
     """Connect keeps offsets under the connector's name."""
     told = f"{old_name} renamed to {name}: its offsets stay with the old name (orphaned)"
     if kind_of(config) == "postgres":
-        same = f"both want slot {slot_of(config)}, so stop and delete {old_name} first; {name} then goes on where the slot stands"
+        same = f"both want slot {slot_of(config)}, so {old_name} has to go first (--prune); {name} then goes on where the slot stands"
         return Consequence("offsets-orphaned", f"{told}; {same}")
     carry = f"to keep the position: apply with --create-state STOPPED, then `c360 connect offsets set {name}` with those of {old_name}"
     return Consequence("offsets-orphaned", f"{told}; {carry}")

@@ -1,11 +1,9 @@
-"""What a fresh set of servers needs before data flows: tables, roles, topics, schemas, connectors. Every step may be repeated."""
+"""What a fresh set of servers needs before data flows: tables, roles, topics, schemas. Every step may be repeated."""
 
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
-from typing import Any
 
 import requests
 
@@ -13,14 +11,11 @@ from commerce360.errors import C360Error, UnavailableError
 from commerce360.local.services.postgres import Postgres
 from commerce360.local.state import State
 from commerce360.settings import Settings
-from connect_configs.client import Connect
-from connect_configs.files import configurations
 from schemas.topics import ORDER_EVENTS, TOPICS
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 CAPTURED = ("customers", "products", "orders", "order_items")
 REGISTRY_COMPATIBILITY = "BACKWARD"
-FIRST_LOAD, SNAPSHOT_TYPE = "c360-first-load", "execute-snapshot"
 
 
 class Provision:
@@ -28,7 +23,6 @@ class Provision:
         self.state = state
         self.settings = settings
         self.postgres = postgres
-        self.connect = Connect(settings.connect.url)
 
     def database(self) -> None:
         """The shop's database, its schema, the roles of the shop and of Debezium, the publication."""
@@ -80,56 +74,3 @@ class Provision:
             raise C360Error(
                 f"the registry refuses {ORDER_EVENTS.name}: {reply.text[:300]}", "the schema must be compatible with its last version"
             )
-
-    def connectors(self) -> list[str]:
-        """Deploy the configurations byte for byte; names of those that were new or different."""
-        wanted = configurations()
-        changed = [name for name, config in wanted.items() if self.connect.deploy(name, config)]
-        for name in wanted:
-            self.connect.wait_running(name, timeout_s=120, restarts=3)
-        return changed
-
-    def load_existing_rows(self) -> int:
-        """Ask Debezium, once in the life of this database, to read the rows that were there before it.
-
-        The log position behind that request, for `wait_loaded`. An incremental snapshot, because an initial one can misplace a
-        transaction that was open when it began.
-        """
-        import psycopg
-
-        self._wait_for_slot()
-        data = json.dumps({"type": "incremental", "data-collections": [f"sales.{t}" for t in CAPTURED]})
-        ask = "INSERT INTO sales.dbz_signal VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-        with psycopg.connect(self.settings.postgres.conninfo(), autocommit=True) as shop:
-            shop.execute(ask, (FIRST_LOAD, SNAPSHOT_TYPE, data))
-            found = shop.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").fetchone()
-        return int(found[0]) if found else 0
-
-    def wait_loaded(self, position: int, timeout_s: float = 120.0) -> None:
-        """Until the topics hold those rows. Raises UnavailableError when that takes too long.
-
-        The offset that Debezium stores together with the records names the tables that it still has to read.
-        """
-        deadline = time.monotonic() + timeout_s
-        while not loaded(self.connect.offsets("oltp-postgres"), position):
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"the rows in PostgreSQL are not in Kafka after {timeout_s:.0f} s", "see `c360 logs connect`")
-            time.sleep(0.5)
-
-    def _wait_for_slot(self, timeout_s: float = 60.0) -> None:
-        """A signal that is committed before the slot streams is never seen."""
-        import psycopg
-
-        deadline = time.monotonic() + timeout_s
-        query = "SELECT active FROM pg_replication_slots WHERE slot_name = 'c360_oltp'"
-        with psycopg.connect(self.postgres.conninfo(self.settings.postgres.dbname), autocommit=True) as server:
-            while server.execute(query).fetchone() != (True,):
-                if time.monotonic() > deadline:
-                    raise UnavailableError("Debezium does not read its replication slot", "see `c360 logs connect`")
-                time.sleep(0.1)
-
-
-def loaded(offsets: list[dict[str, Any]], position: int) -> bool:
-    """Has Debezium, by its stored offsets, passed `position` with no incremental snapshot open? As Debezium 3.7 writes them."""
-    stored = [entry["offset"] for entry in offsets]
-    return bool(stored) and all(o.get("lsn", 0) >= position and "incremental_snapshot_collections" not in o for o in stored)

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from commerce360.errors import C360Error
 from commerce360.lake import Lake
-from commerce360.local import SERVICES, environment, process
+from commerce360.local import SERVICES, connectors, environment, process
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import claim, end_leftovers
@@ -112,13 +112,13 @@ class Stack:
         self._prepare_topics(provision)
         sources.join()
         self.supervisor.wait_ready("connect")
-        provision.connectors()
-        position = provision.load_existing_rows()
+        connect = connectors.cluster(self.state, self._settings)
+        deployed = connectors.deploy(connect, self.state, lambda *_: None)
         feed.join()
         for name in ("page", "lake", "loader"):
             if name in wanted:
                 self.supervisor.wait_ready(name)
-        provision.wait_loaded(position)
+        connectors.wait_loaded(connect, deployed)
         self.phase = "running"
         if traffic:
             self.start_service("shop")

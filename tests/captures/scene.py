@@ -14,7 +14,7 @@ import truth
 import yaml
 from servers import Servers, wait
 
-from commerce360.local.provision import loaded
+from connect_configs.snapshot import loaded
 from stream_jobs import capture
 from stream_jobs.entity import Record
 from stream_jobs.wire import Decoder, RegistrySchemas

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from connect_configs.changes import Change, Plan
     from connect_configs.cluster import Cluster
     from connect_configs.model import Config
+    from connect_configs.snapshot import Progress
 
 COLOURS = {"create": "green", "update": "yellow", "delete": "red", "unmanaged": "magenta"}
 VALUE_LENGTH = 80
@@ -124,15 +126,21 @@ def _plan(cluster: Cluster, paths: list[Path] | None, only: list[str] | None, pr
 
 
 def _validate(cluster: Cluster, made: Plan, desired: dict[str, Config], as_json: bool) -> None:
-    """What is about to be deployed. Raises ConfigError if anything is wrong with it; warnings are shown."""
+    """What is about to be deployed. Raises ConfigError if anything is wrong with it; warnings are shown.
+
+    A slot that is in use by the connector that goes because it was renamed is free by then.
+    """
     from commerce360.cli.connect.validate import show_findings
     from connect_configs.findings import errors
     from connect_configs.validation import validate
 
     names = [c.name for c in made.work if c.action in ("create", "update")]
     deployed = {c.name for c in made.changes if c.state}
+    going = {c.name for c in made.work if c.action == "delete"}
+    freed = {c.name for c in made.work if c.renamed_from in going}
     findings = validate(cluster, {name: desired[name] for name in names}, deployed)
-    show_findings([f for f in findings if f.level != "unchecked"], to_stderr=as_json)
+    findings = [f for f in findings if f.level != "unchecked" and not (f.rule == "slot-taken" and f.connector in freed)]
+    show_findings(findings, to_stderr=as_json)
     if wrong := errors(findings):
         raise ConfigError(f"{len(wrong)} errors: nothing was changed", "mend them, or `--no-validate` if you know better")
 
@@ -144,8 +152,14 @@ def _wait_for_rows(cluster: Cluster, made: Plan, done: list[Applied], told: _Tol
     for applied in done:
         if applied.load is None:
             continue
-        snapshot.wait(cluster, applied.name, configs[applied.name], applied.load, lambda p, n=applied.name: told(n, p.summary))
-        told(applied.name, "its rows are loaded")
+        name, config = applied.name, configs[applied.name]
+        snapshot.wait(cluster, name, config, applied.load, partial(_tell_progress, told, name))
+        snapshot.clean(cluster, name, config)
+        told(name, "its rows are loaded")
+
+
+def _tell_progress(told: _Told, name: str, progress: Progress) -> None:
+    told(name, progress.summary)
 
 
 def show(made: Plan) -> None:

@@ -67,11 +67,8 @@ def _by_address(url: str, patience_s: float) -> Cluster:
 
 def _of_stack(folder: Path | None, patience_s: float) -> Cluster:
     from commerce360.cli.stack import DEFAULT
-    from commerce360.local import environment
+    from commerce360.local import connectors, environment
     from commerce360.local.state import State
-    from connect_configs.client import Connect
-    from connect_configs.cluster import Cluster, Login
-    from connect_configs.variables import Variables
 
     root = folder or DEFAULT
     if not (root / "stack.json").is_file():
@@ -80,15 +77,7 @@ def _of_stack(folder: Path | None, patience_s: float) -> Cluster:
         )
     environment.isolate()
     state = State.open(root, running=True)
-    settings = environment.settings_of(state)
-    return Cluster(
-        LOCAL,
-        Connect(settings.connect.url, patience_s=patience_s),
-        Variables(environment.source_variables(state)),
-        Login("postgres", state.secret("postgres_superuser")),
-        {"bootstrap.servers": settings.kafka.bootstrap},
-        settings.registry.url,
-    )
+    return connectors.cluster(state, environment.settings_of(state), patience_s)
 
 
 def say_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from commerce360.local.provision import loaded
+from connect_configs.snapshot import loaded
 
 OPEN = {"lsn": 200, "incremental_snapshot_collections": "[...]", "incremental_snapshot_primary_key": "aced"}
 

@@ -1,0 +1,47 @@
+"""The connectors of a local stack, deployed as an operator would: by the plan and its consequences."""
+
+from __future__ import annotations
+
+from commerce360.local import environment
+from commerce360.local.state import State
+from commerce360.settings import Settings
+from connect_configs import files, plan, snapshot, source_facts
+from connect_configs.apply import Applied, Apply, Note
+from connect_configs.client import Connect
+from connect_configs.cluster import Cluster, Login
+from connect_configs.variables import Variables
+
+LOCAL = "local"  # name of that cluster
+DEPLOY_TIMEOUT_S, LOAD_TIMEOUT_S = 120.0, 120.0
+RESTARTS = 3  # a service beside Connect may be starting still
+
+
+def cluster(state: State, settings: Settings, patience_s: float = 30.0) -> Cluster:
+    return Cluster(
+        LOCAL,
+        Connect(settings.connect.url, patience_s=patience_s),
+        Variables(environment.source_variables(state)),
+        Login("postgres", state.secret("postgres_superuser")),
+        {"bootstrap.servers": settings.kafka.bootstrap},
+        settings.registry.url,
+    )
+
+
+def deploy(connect: Cluster, state: State, note: Note) -> list[Applied]:
+    """Every configuration byte for byte, and the rows that were there before Debezium asked for, once in the life of the database."""
+    wanted = files.configurations()
+    deployed = connect.client.overview()
+    made = plan.make(wanted, deployed, source_facts.gather(connect, wanted, deployed))
+    apply = Apply(connect, note, state.data("connect") / "offsets", "RUNNING", DEPLOY_TIMEOUT_S, 0.0, RESTARTS)
+    done = apply.run(made)
+    for name in wanted.keys() - {a.name for a in done}:
+        connect.client.wait_running(name, DEPLOY_TIMEOUT_S, RESTARTS)
+    return done
+
+
+def wait_loaded(connect: Cluster, done: list[Applied]) -> None:
+    """Until the topics hold the rows that were asked for. Raises UnavailableError when that takes too long."""
+    configs = files.configurations()
+    for applied in done:
+        if applied.load is not None:
+            snapshot.wait(connect, applied.name, configs[applied.name], applied.load, lambda _: None, LOAD_TIMEOUT_S)

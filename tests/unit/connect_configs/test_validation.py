@@ -1,0 +1,157 @@
+"""What the worker and the databases answer, made into findings that hold no secret; and the command without any server."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from commerce360.cli.main import app
+from commerce360.errors import ConfigError
+from connect_configs import mongo_checks, postgres_checks, validation
+from connect_configs.files import CONFIGS, configurations
+from connect_configs.findings import Finding
+from connect_configs.variables import Variables
+
+SECRET = "p%40ss-word"
+ALL = configurations()
+
+
+def test_every_rule_that_is_given_has_a_line_and_every_line_is_used() -> None:
+    for module, listed in (
+        (postgres_checks, postgres_checks.RULES),
+        (mongo_checks, mongo_checks.RULES),
+        (validation, validation.OF_SERVER | validation.OF_SECRETS),
+    ):
+        assert module.__file__
+        text = Path(module.__file__).read_text()
+        given = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"(?=[,)\]]| if)', text))
+        assert given - {"authentication-failed"} == set(listed), module.__name__
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)+", rule) for rule in validation.RULES)
+
+
+@pytest.mark.parametrize(
+    ("config", "variables"),
+    [
+        ({"database.password": SECRET}, Variables()),
+        ({"database.password": "${env:PW}"}, Variables({"PW": SECRET})),
+        ({"connection.uri": f"mongodb://ann:{SECRET}@host/"}, Variables()),
+        ({"connection.uri": "${env:URI}"}, Variables({"URI": f"mongodb://ann:{SECRET}@host/"})),
+        ({"connection.uri": "mongodb://ann:${env:PW}@host/"}, Variables({"PW": SECRET})),
+        ({"jdbc.url": f"jdbc:postgresql://host/db?user=ann&password={SECRET}"}, Variables()),
+    ],
+)
+def test_secrets_are_taken_out_of_what_servers_say(config: dict[str, str], variables: Variables) -> None:
+    hidden = validation.secrets_of(variables, config)
+    said = f"Invalid value mongodb://ann:{SECRET}@host for {SECRET}: refused, password {SECRET}"
+    assert "ss-word" not in validation.without(said, hidden)
+    assert "refused" in validation.without(said, hidden)
+
+
+def test_a_decoded_password_is_taken_out_too() -> None:
+    hidden = validation.secrets_of(Variables(), {"connection.uri": f"mongodb://ann:{SECRET}@host/"})
+    assert "p@ss-word" not in validation.without("login with p@ss-word failed", hidden)
+
+
+def test_names_that_are_no_secrets_stay() -> None:
+    config = ALL["oltp-postgres"]
+    variables = Variables(
+        {"C360_SOURCE_PG_HOST": "db.example.com", "C360_SOURCE_PG_USER": "debezium", "C360_SOURCE_PG_PASSWORD": "hidden!"}
+    )
+    assert validation.secrets_of(variables, config) == ["hidden!"]
+
+
+def secrets_found(config: dict[str, str], variables: Variables) -> list[tuple[str, str]]:
+    return [(f.level, f.rule) for f in validation.of_secrets(variables, "a", config)]
+
+
+def test_a_secret_that_only_the_worker_sees_is_unchecked() -> None:
+    config = {"database.password": "${vault:kv/db:password}", "database.user": "${env:USER}"}
+    assert secrets_found(config, Variables()) == [("unchecked", "secret-unresolved")]
+
+
+def test_an_empty_secret_is_an_error() -> None:
+    assert secrets_found({"database.password": "${env:PW}"}, Variables({"PW": ""})) == [("error", "secret-empty")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [(0o640, []), (0o644, [("warning", "secret-file-open")]), (0o600, [("unchecked", "secret-file-private")])]
+)
+@pytest.mark.parametrize("provider", ["file", "dir"])
+def test_the_file_of_a_secret_is_open_to_the_worker_and_not_to_everybody(
+    tmp_path: Path, provider: str, mode: int, expected: list[tuple[str, str]]
+) -> None:
+    file = tmp_path / "pw"
+    file.write_text(f"pw={SECRET}\n")
+    file.chmod(mode)
+    reference = f"${{file:{file}:pw}}" if provider == "file" else f"${{dir:{tmp_path}:pw}}"
+    assert secrets_found({"database.password": reference}, Variables()) == expected
+
+
+def test_without_a_cluster_the_rules_speak_and_one_line_says_what_was_not_asked() -> None:
+    found = validation.validate(None, {**ALL, "bad": {"connector.class": ""}})
+    assert [(f.connector, f.level, f.rule) for f in found] == [
+        ("bad", "error", "class-missing"),
+        (validation.EVERY, "unchecked", "server-not-asked"),
+    ]
+
+
+def test_errors_come_first_within_a_connector() -> None:
+    given = [Finding(n, level, "r", "") for n in ("b", "a") for level in ("unchecked", "warning", "error")]  # type: ignore[arg-type]
+    found = [(f.connector, f.level) for f in validation.ordered(given)]
+    assert found == [(n, level) for n in ("a", "b") for level in ("error", "warning", "unchecked")]
+
+
+# --- the command, offline
+
+
+def write(folder: Path, **changes: str) -> Path:
+    config = {**json.loads((CONFIGS / "oltp-postgres.json").read_text()), **{k.replace("__", "."): v for k, v in changes.items()}}
+    path = folder / "mine.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def run(*args: str | Path) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["connect", "validate", "--offline", *map(str, args)])
+    if isinstance(done.exception, ConfigError):
+        return done.exception.exit_code, done.exception.message
+    return done.exit_code, done.output
+
+
+def test_our_own_files_pass() -> None:
+    code, said = run()
+    assert code == 0
+    assert said.splitlines()[-1] == "3 connectors: 0 errors, 0 warnings, 1 unchecked"
+
+
+def test_an_error_leaves_with_1_and_says_the_field(tmp_path: Path) -> None:
+    code, said = run(write(tmp_path, slot__name="No", tasks__max="2"))
+    assert code == 1
+    lines = said.splitlines()
+    assert lines[0] == "mine"
+    assert re.match(r"  error +slot-name +slot\.name is 'No': ", lines[1])
+    assert lines[-1] == "1 connector: 1 error, 1 warning, 1 unchecked"
+
+
+def test_warnings_leave_with_1_only_when_strict(tmp_path: Path) -> None:
+    path = write(tmp_path, tasks__max="2")
+    assert (run(path)[0], run(path, "--strict")[0]) == (0, 1)
+
+
+def test_json_is_one_value(tmp_path: Path) -> None:
+    code, said = run(write(tmp_path, database__password="hunter2"), "--json")
+    answer = json.loads(said)
+    assert code == 1
+    assert (answer["connectors"], answer["errors"], answer["findings"][0]["rule"]) == (["mine"], 1, "secret-plain")
+    assert "hunter2" not in said
+
+
+def test_a_file_that_is_no_json_leaves_with_2(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    code, said = run(tmp_path)
+    assert code == 2
+    assert "bad.json is not JSON" in said
