@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,11 @@ import psycopg
 from local_ports import new_state
 
 from commerce360.cli.connect.session import Choice
+from commerce360.local import environment
+from commerce360.local.bootstrap import java
+from commerce360.local.services.java import Connect as ConnectService
 from commerce360.local.stack import INGEST, Stack
+from commerce360.local.supervisor import Supervisor
 from connect_configs.files import CONFIGS
 
 SHOP = {"customers": 30, "products": 5, "past_orders": 10, "past_clicks": 10, "past_reviews": 10}
@@ -100,6 +105,48 @@ class ConnectCluster:
         for name, config in configs.items():
             (path / f"{name.replace('_', '-')}.json").write_text(json.dumps(config, indent=2))
         return path
+
+
+class SecondWorker(ConnectService):
+    """Another worker of the same group, on a port of its own."""
+
+    name = "connect2"
+
+    def prepare(self) -> None:
+        super().prepare()
+        file = self.home / "connect.properties"
+        file.write_text(file.read_text().replace(str(self.state.ports["connect"]), str(self.port)))
+
+
+class Workers:
+    """The stack's worker and a second one, each of which can be restarted while the other goes on."""
+
+    def __init__(self, stack: Stack) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        state = stack.state
+        state.ports[SecondWorker.name] = port
+        self.stack = stack
+        self.second = SecondWorker(state, java.find_java(17), environment.source_variables(state))
+        self.supervisor = Supervisor(state.root / "run", state.root / "logs", [self.second])
+        self.url = f"http://127.0.0.1:{state.ports['connect']},http://127.0.0.1:{port}"
+
+    def __enter__(self) -> Workers:
+        self.supervisor.start(SecondWorker.name)
+        self.supervisor.wait_ready(SecondWorker.name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.supervisor.stop_all()
+
+    def roll(self) -> None:
+        """Stop and start one after the other, as a rolling restart does."""
+        self.stack.stop_service("connect")
+        self.stack.start_service("connect")
+        self.supervisor.stop(SecondWorker.name)
+        self.supervisor.start(SecondWorker.name)
+        self.supervisor.wait_ready(SecondWorker.name)
 
 
 def wait(what: str, until: Callable[[], Any], timeout_s: float = 90.0) -> Any:

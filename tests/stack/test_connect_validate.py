@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from connect_cluster import DEBEZIUM, ConnectCluster, connect_cluster, wait
 
+from commerce360.local.services.postgres import SETTINGS
 from connect_configs import postgres_checks, validation
 from connect_configs.cluster import Cluster
 from connect_configs.files import CONFIGS, configurations
@@ -19,13 +20,26 @@ from connect_configs.variables import Variables
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
 SECRET = "hunter2-secret"
+LIMIT = "max_slot_wal_keep_size"
 Check = Callable[..., dict[str, Finding]]
 
 
 @pytest.fixture(scope="module")
 def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectCluster]:
-    with connect_cluster(tmp_path_factory.mktemp("validate")) as cluster:
-        yield cluster
+    """The limit of kept WAL may be changed while the server runs: it stands in the server's file, not in its command line."""
+    with pytest.MonkeyPatch.context() as patch:
+        limit = SETTINGS[LIMIT]
+        patch.delitem(SETTINGS, LIMIT)
+        with connect_cluster(tmp_path_factory.mktemp("validate")) as cluster:
+            with cluster.database("limits") as admin:
+                keep_wal(admin, limit)
+            yield cluster
+
+
+def keep_wal(admin: psycopg.Connection[Any], limit: str) -> None:
+    admin.execute(f"ALTER SYSTEM SET {LIMIT} = '{limit}'".encode())
+    admin.execute("SELECT pg_reload_conf()")
+    wait("the setting", lambda: admin.execute(f"SHOW {LIMIT}".encode()).fetchone() == (limit,), 10)
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +151,25 @@ def test_a_publication_with_a_filter(connect: ConnectCluster, check: Check, shop
             "partitioned",
             "CREATE TABLE items (id integer PRIMARY KEY) PARTITION BY RANGE (id);"
             "CREATE TABLE items_1 PARTITION OF items FOR VALUES FROM (1) TO (9); ALTER TABLE items REPLICA IDENTITY FULL",
-            {"table-partitioned": "warning", "replica-identity-default": "warning"},  # the partition's own counts
+            {"partitions-lost": "error", "replica-identity-default": "warning"},  # the partition's own counts
         ),
     ],
 )
 def test_tables_that_lose_something(connect: ConnectCluster, name: str, items: str, expected: dict[str, str]) -> None:
     with connect.database(name, items=items):
         assert levels(by_rule(postgres_checks.check(connect.cluster, name, connect.config(name), False))) == expected
+
+
+def test_a_partitioned_table_is_fine_by_its_own_name_or_by_all_of_its_partitions(connect: ConnectCluster) -> None:
+    items = (
+        "CREATE TABLE items (id integer PRIMARY KEY) PARTITION BY RANGE (id); ALTER TABLE items REPLICA IDENTITY FULL;"
+        "CREATE TABLE items_1 PARTITION OF items FOR VALUES FROM (1) TO (9); ALTER TABLE items_1 REPLICA IDENTITY FULL"
+    )
+    with connect.database("parts", items=items) as database:
+        by_pattern = connect.config("parts", table__include__list="public.items.*,public.items_1")
+        assert levels(by_rule(postgres_checks.check(connect.cluster, "parts", by_pattern, False))) == {"table-partitioned": "warning"}
+        database.execute("ALTER PUBLICATION dbz_publication SET (publish_via_partition_root = true)")
+        assert postgres_checks.check(connect.cluster, "parts", connect.config("parts"), False) == []
 
 
 def test_what_is_claimed_of_a_table_without_identity_is_so(connect: ConnectCluster) -> None:
@@ -210,13 +236,22 @@ def test_a_database_that_is_not_there(check: Check, connect: ConnectCluster) -> 
 
 
 def test_wal_without_a_limit(check: Check, shop: psycopg.Connection[Any]) -> None:
-    shop.execute("ALTER SYSTEM SET max_slot_wal_keep_size = -1")
-    shop.execute("SELECT pg_reload_conf()")
+    keep_wal(shop, "-1")
     try:
-        wait("the setting", lambda: levels(check()) == {"wal-unlimited": "warning"}, 10)
+        assert levels(check()) == {"wal-unlimited": "warning"}
     finally:
-        shop.execute("ALTER SYSTEM RESET max_slot_wal_keep_size")
-        shop.execute("SELECT pg_reload_conf()")
+        keep_wal(shop, "4GB")
+
+
+def test_a_running_connector_that_is_to_take_another_slot(connect: ConnectCluster) -> None:
+    config = {**configurations()["oltp-postgres"], "slot.name": "other"}
+    with psycopg.connect(connect.stack._postgres.conninfo("commerce"), autocommit=True) as admin:
+        admin.execute("SELECT pg_create_logical_replication_slot('other', 'pgoutput')")
+        try:
+            found = by_rule(validation.validate(connect.cluster, {"oltp-postgres": config}, ["oltp-postgres"]))
+        finally:
+            admin.execute("SELECT pg_drop_replication_slot('other')")
+    assert levels(found) == {"slot-there": "warning"}
 
 
 def test_no_slot_is_free(connect: ConnectCluster, check: Check, shop: psycopg.Connection[Any]) -> None:
@@ -321,3 +356,18 @@ def test_without_a_cluster_the_way_out_is_said(connect: ConnectCluster, tmp_path
     done = connect.cli("--state", str(tmp_path / "none"), "validate")
     assert done.code == 2
     assert "--offline" in done.err
+
+
+def test_a_slot_whose_wal_is_gone(check: Check, connect: ConnectCluster, shop: psycopg.Connection[Any]) -> None:
+    """The last one: it takes the slots of the running connectors with it."""
+    shop.execute("SELECT pg_create_logical_replication_slot('behind', 'pgoutput')")
+    keep_wal(shop, "1MB")
+
+    def lost() -> bool:
+        shop.execute("SELECT pg_logical_emit_message(false, 'x', 'x')")
+        shop.execute("SELECT pg_switch_wal()")
+        shop.execute("CHECKPOINT")
+        return "slot-lost" in check(connect.config("looked", slot__name="behind"))
+
+    wait("the WAL to go", lost, 30)
+    assert levels(check(connect.config("looked", slot__name="behind"))) == {"slot-there": "warning", "slot-lost": "error"}

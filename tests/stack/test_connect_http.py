@@ -1,0 +1,146 @@
+"""The client against a real worker, with the ugly answers that stand between: hangs, HTML, resets, conflicts, prefixes, names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+from connect_cluster import ConnectCluster, connect_cluster
+from fault_proxy import FaultProxy, fault_proxy
+
+from commerce360.errors import C360Error, UnavailableError
+from connect_configs.client import Connect
+from connect_configs.http import Access, ConnectError, ConnectUnavailableError, NotConnectError
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+NAME = "web-reviews"
+MOMENT = "json:409:Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
+HOSTILE = ["a b", "ünïcode", "a;b", "semi;x=y", "a+b", "a?b#c", "-", "x" * 150]
+REFUSED = ["a/b", "..", "a%2Fb", "a\\b"]
+
+
+@pytest.fixture(scope="module")
+def it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConnectCluster]:
+    with connect_cluster(tmp_path_factory.mktemp("http")) as made:
+        yield made
+
+
+@pytest.fixture
+def proxy(it: ConnectCluster) -> Iterator[FaultProxy]:
+    with fault_proxy(it.client.url) as made:
+        yield made
+
+
+def client(proxy: FaultProxy, patience_s: float = 10.0, timeout_s: float = 10.0, access: Access | None = None) -> Connect:
+    return Connect(proxy.url, timeout_s, access, patience_s)
+
+
+@pytest.mark.parametrize("fault", [MOMENT, "reset", "html:503", "html:404", "json:500:IO Error trying to forward REST request"])
+def test_what_passes_is_waited_out(proxy: FaultProxy, fault: str) -> None:
+    proxy.faults = [fault, fault]
+    assert NAME in client(proxy).names()
+    assert len(proxy.seen) == 3
+
+
+def test_a_read_that_was_cut_off_is_repeated_and_a_creation_is_not(it: ConnectCluster, proxy: FaultProxy) -> None:
+    proxy.faults = ["drop"]
+    assert client(proxy).config(NAME) == it.client.config(NAME)
+    config = {**(it.client.config(NAME) or {}), "offset.partition.name": "once", "topic.prefix": "once"}
+    proxy.faults = ["drop"]
+    with pytest.raises(ConnectUnavailableError, match="does not answer"):
+        client(proxy).create("made-once", config, "STOPPED")
+    assert [call[0] for call in proxy.seen].count("POST") == 1
+    it.client.wait_until("made-once", lambda s: s is not None and s.connector == "STOPPED", 30, "stop")
+    it.client.delete("made-once")
+
+
+def test_already_exists_is_final(it: ConnectCluster, proxy: FaultProxy) -> None:
+    with pytest.raises(ConnectError, match="already exists"):
+        client(proxy).create(NAME, it.client.config(NAME) or {})
+    assert len(proxy.seen) == 1
+
+
+def test_a_worker_that_hangs_is_given_up_in_time(it: ConnectCluster) -> None:
+    with fault_proxy(it.client.url, hang_s=5) as proxy:
+        proxy.faults = ["hang"] * 9
+        with pytest.raises(ConnectUnavailableError, match="said nothing for 1 s"):
+            client(proxy, patience_s=0, timeout_s=1).names()
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "message"),
+    [
+        ("html:200", NotConnectError, "answers an HTML page"),
+        ("html:404", ConnectUnavailableError, "answers an HTML page"),
+        ("redirect", NotConnectError, "sends us to http://elsewhere.example/login"),
+        ("json:401:no", ConnectError, "refuses us"),
+    ],
+)
+def test_what_is_no_worker_is_said_clearly(proxy: FaultProxy, fault: str, kind: type[C360Error], message: str) -> None:
+    proxy.faults = [fault] * 3
+    with pytest.raises(kind, match=message):
+        client(proxy, patience_s=0).names()
+
+
+def test_behind_a_prefix(it: ConnectCluster) -> None:
+    with fault_proxy(it.client.url, prefix="/kafka/connect") as proxy:
+        assert client(proxy).config(NAME) == it.client.config(NAME)
+        without = Connect(proxy.url.removesuffix("/kafka/connect"), patience_s=0)
+        with pytest.raises(ConnectUnavailableError) as raised:
+            without.names()
+        assert "path prefix" in raised.value.hint
+
+
+def test_credentials_go_along_and_are_not_told(proxy: FaultProxy) -> None:
+    client(proxy, access=Access(token="t0ken")).names()
+    client(proxy, access=Access("ann", "hunter2")).names()
+    assert [call[2] for call in proxy.seen] == ["Bearer t0ken", requests.auth._basic_auth_str("ann", "hunter2")]
+    proxy.faults = ["json:403:no"]
+    with pytest.raises(ConnectError) as raised:
+        client(proxy, access=Access("ann", "hunter2")).names()
+    assert "hunter2" not in raised.value.message + raised.value.hint + repr(Access("ann", "hunter2"))
+
+
+def test_another_worker_of_the_list_is_asked(it: ConnectCluster, proxy: FaultProxy) -> None:
+    proxy.faults = ["reset"] * 50
+    assert NAME in Connect(f"http://127.0.0.1:1,{proxy.url},{it.client.url}", patience_s=10).names()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_reaches_its_connector_and_no_other(it: ConnectCluster, name: str) -> None:
+    config = {**(it.client.config(NAME) or {}), "offset.partition.name": "hostile", "topic.prefix": "hostile"}
+    it.client.create(name, config, "STOPPED")
+    try:
+        assert it.client.config(name) == config
+        it.client.wait_stopped(name)
+        assert it.client.offsets(name) == []
+        done = it.cli("status", "--rest-only", "--json", "--", name)
+        assert name in done.out or name.encode("ascii", "backslashreplace").decode() in done.out, done
+    finally:
+        it.client.delete(name)
+    it.client.wait_gone(name)
+    assert NAME in it.client.names()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_name_that_no_address_can_hold_is_refused_clearly(it: ConnectCluster, name: str) -> None:
+    with pytest.raises(ConnectError, match="takes no such name in an address"):
+        it.client.config(name)
+    done = it.cli("delete", "--yes", "--", name)
+    assert done.code == 1
+    assert "takes no such name" in done.err
+    assert "Traceback" not in done.err
+    assert set(it.client.names()) >= {NAME, "oltp-postgres", "web-clickstream"}
+
+
+def test_equal_configuration_is_not_deployed_again(it: ConnectCluster, proxy: FaultProxy) -> None:
+    config = it.client.config(NAME) or {}
+    assert client(proxy).deploy(NAME, config) is False
+    assert [call[0] for call in proxy.seen] == ["GET"]
+
+
+def test_an_unknown_connector_is_none_and_waiting_for_it_ends(it: ConnectCluster) -> None:
+    assert (it.client.status("none"), it.client.config("none"), it.client.offsets("none")) == (None, None, [])
+    with pytest.raises(UnavailableError, match="there is none of that name"):
+        it.client.wait_running("none", timeout_s=0.5)

@@ -1,0 +1,83 @@
+"""What `c360 connect` says of itself, and how it ends where no cluster is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commerce360.cli import reference
+
+VERBS = ["validate", "plan", "diff", "apply", "delete", "status", "wait", "restart", "pause", "resume", "stop", "snapshot", "offsets", "plugins", "describe", "loggers", "context"]
+
+
+def c360(*args: str, home: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, with no context and no stack."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("C360_", "XDG_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "commerce360.cli.main", "connect", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**clean, "HOME": str(home), **env},
+        timeout=60,
+    )
+
+
+def test_the_page_of_commands_is_the_commands() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.connect(), "run `make docs`"
+
+
+def test_every_verb_is_on_the_page() -> None:
+    text = reference.connect()
+    assert [v for v in VERBS if f"## `c360 connect {v}`" not in text] == []
+
+
+def test_without_a_cluster_it_says_how_to_name_one(tmp_path: Path) -> None:
+    done = c360("--state", str(tmp_path / "none"), "status", home=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"error: there is no stack in {tmp_path}/none, and no context is chosen",
+        "hint: start one with `c360 up`, or name a cluster with --url or --context",
+    ]
+
+
+def test_a_cluster_that_is_away_is_exit_code_3(tmp_path: Path) -> None:
+    done = c360("--url", "http://127.0.0.1:1", "--patience", "0", "status", home=tmp_path)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: Kafka Connect at http://127.0.0.1:1 does not answer: nothing listens there\nhint: ")
+
+
+def test_contexts_on_the_command_line(tmp_path: Path) -> None:
+    plain = c360("context", "add", "prod", "https://h", "--user", "u", "--password", "hunter2", home=tmp_path)
+    assert plain.returncode == 2
+    assert "hunter2" not in plain.stdout + plain.stderr
+    added = c360("context", "add", "prod", "https://127.0.0.1:1", "--user", "u", "--password", "env:PW", home=tmp_path)
+    assert added.returncode == 0, added.stderr
+    assert "* prod" in c360("context", "list", home=tmp_path).stdout
+    missing = c360("--patience", "0", "status", home=tmp_path)
+    assert (missing.returncode, "is not at env:PW" in missing.stderr) == (2, True)
+    away = c360("--patience", "0", "status", home=tmp_path, PW="hunter2")
+    assert away.returncode == 3
+    assert "hunter2" not in away.stdout + away.stderr
+    assert c360("context", "use", "local", home=tmp_path).returncode == 0
+    assert "* local" in c360("context", "list", home=tmp_path).stdout
+    assert c360("context", "remove", "prod", home=tmp_path).returncode == 0
+    gone = c360("--context", "prod", "status", home=tmp_path)
+    assert (gone.returncode, "there is no context prod" in gone.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("plan", "none.json"), "no such file"),
+        (("apply", "--create-state", "ASLEEP"), "no state for a new connector"),
+        (("apply", "--allow-data-loss", "all"), "--allow-data-loss knows no all"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(tmp_path: Path, args: tuple[str, ...], message: str) -> None:
+    done = c360("--url", "http://127.0.0.1:1", "--patience", "0", *args, home=tmp_path)
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
