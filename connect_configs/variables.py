@@ -127,5 +127,5 @@ def _property(path: Path, key: str) -> str | None:
 def _content(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8").rstrip("\n")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None

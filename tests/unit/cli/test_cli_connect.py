@@ -11,7 +11,10 @@ import pytest
 
 from commerce360.cli import reference
 
-VERBS = ["validate", "plan", "diff", "apply", "delete", "status", "wait", "restart", "pause", "resume", "stop", "snapshot", "offsets", "plugins", "describe", "loggers", "context"]
+VERBS = (
+    *("validate", "plan", "diff", "apply", "delete", "status", "wait", "restart", "pause", "resume", "stop"),
+    *("snapshot", "offsets", "plugins", "describe", "loggers", "context"),
+)
 
 
 def c360(*args: str, home: Path, **env: str) -> subprocess.CompletedProcess[str]:

@@ -75,5 +75,5 @@ def test_an_old_estimate_never_says_more_than_all() -> None:
 def test_a_table_has_a_schema() -> None:
     assert snapshot.parse_table("public.items") == ("public", "items")
     for wrong in ("items", ".items", "public."):
-        with pytest.raises(ConfigError, match=r"schema\.table"):
+        with pytest.raises(ConfigError, match="is no table"):
             snapshot.parse_table(wrong)

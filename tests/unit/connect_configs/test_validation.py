@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from bson import Timestamp
+from pymongo.errors import OperationFailure
 from typer.testing import CliRunner
 
 from commerce360.cli.main import app
 from commerce360.errors import ConfigError
 from connect_configs import mongo_checks, postgres_checks, validation
+from connect_configs.client import Connect
+from connect_configs.cluster import Cluster
 from connect_configs.files import CONFIGS, configurations
 from connect_configs.findings import Finding
 from connect_configs.variables import Variables
@@ -103,6 +110,108 @@ def test_errors_come_first_within_a_connector() -> None:
     given = [Finding(n, level, "r", "") for n in ("b", "a") for level in ("unchecked", "warning", "error")]  # type: ignore[arg-type]
     found = [(f.connector, f.level) for f in validation.ordered(given)]
     assert found == [(n, level) for n in ("a", "b") for level in ("error", "warning", "unchecked")]
+
+
+# --- a PostgreSQL that the local one is not
+
+
+class Settings:
+    """A connection that answers the one question of a server's settings."""
+
+    def __init__(self, version: int, **settings: str) -> None:
+        self.info, self.settings = SimpleNamespace(server_version=version), settings
+
+    def execute(self, *_: object) -> Settings:
+        return self
+
+    def fetchall(self) -> list[tuple[str, str]]:
+        return list(self.settings.items())
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        (Settings(160_004, wal_level="logical", max_slot_wal_keep_size="4096"), {}),
+        (Settings(160_004, wal_level="replica", max_slot_wal_keep_size="4096"), {"wal-level": "error"}),
+        (Settings(120_004, wal_level="logical", max_slot_wal_keep_size="-1"), {"postgres-old": "warning", "wal-unlimited": "warning"}),
+        (Settings(90_624, wal_level="logical"), {"postgres-old": "error"}),
+    ],
+)
+def test_a_postgresql_server_is_judged(server: Any, expected: dict[str, str]) -> None:
+    found = postgres_checks._server(server, partial(Finding, "a"))
+    assert {f.rule: f.level for f in found} == expected
+
+
+# --- judgements on MongoDB servers that the local stand-in cannot be
+
+
+class Server:
+    """Answers as a MongoDB server does, through the few calls of a client that are used."""
+
+    def __init__(self, hello: dict[str, Any], oplog: tuple[dict[str, Any], ...] = (), version: str = "7.0.1", refuses: str = "") -> None:
+        self.hello, self.entries, self.version, self.refuses = hello, oplog, version, refuses
+        self.admin = self
+
+    @property
+    def local(self) -> dict[str, Server]:
+        return {"oplog.rs": self}
+
+    def __getitem__(self, name: str) -> Server:
+        return self
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def command(self, name: str) -> dict[str, Any]:
+        return self.hello if name == "hello" else {"version": self.version}
+
+    def list_collection_names(self) -> list[str]:
+        return ["clicks"]
+
+    def watch(self, **_: object) -> Server:
+        return self._allowed("watch")
+
+    def try_next(self) -> None:
+        pass
+
+    def find_one(self, *_: object, sort: list[tuple[str, int]]) -> dict[str, Any]:
+        return self._allowed("oplog").entries[0 if sort[0][1] == 1 else -1]
+
+    def _allowed(self, what: str) -> Server:
+        if what == self.refuses:
+            raise OperationFailure("not authorized on shop to execute command, full error: {...}", 13)
+        return self
+
+
+def oplog(hours: float, first: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    return {"ts": Timestamp(1_700_000_000, 1), **first}, {"ts": Timestamp(1_700_000_000 + int(hours * 3600), 1)}
+
+
+MEMBER, ROUTER, ALONE = {"setName": "rs0"}, {"msg": "isdbgrid"}, {"isWritablePrimary": True}
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        (Server(MEMBER, oplog(48, {})), {}),
+        (Server(MEMBER, oplog(3, {})), {"oplog-short": "warning"}),
+        (Server(MEMBER, oplog(3, {"o": {"msg": "initiating set"}})), {}),  # young, not short
+        (Server(MEMBER, refuses="oplog"), {"oplog-unseen": "unchecked"}),
+        (Server(MEMBER, oplog(48, {}), refuses="watch"), {"change-stream-refused": "error"}),
+        (Server(MEMBER, oplog(48, {}), version="4.2.24"), {"mongo-old": "warning"}),
+        (Server(ROUTER), {"oplog-unseen": "unchecked"}),
+        (Server(ALONE), {"mongo-standalone": "error"}),
+    ],
+)
+def test_a_mongodb_is_judged(server: Server, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connect_configs.sources.mongo", lambda *_: server)
+    cluster = Cluster("c", Connect("http://127.0.0.1:1"))
+    found = mongo_checks.check(cluster, "a", {"database": "shop", "collection": "clicks"})
+    assert {f.rule: f.level for f in found} == expected
+    assert "full error" not in str(found)
 
 
 # --- the command, offline
