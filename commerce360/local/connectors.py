@@ -44,4 +44,6 @@ def wait_loaded(connect: Cluster, done: list[Applied]) -> None:
     configs = files.configurations()
     for applied in done:
         if applied.load is not None:
-            snapshot.wait(connect, applied.name, configs[applied.name], applied.load, lambda _: None, LOAD_TIMEOUT_S)
+            config = configs[applied.name]
+            snapshot.wait(connect, applied.name, config, applied.load, lambda _: None, LOAD_TIMEOUT_S)
+            snapshot.clean(connect, applied.name, config)

@@ -234,9 +234,12 @@ def test_a_position_that_ran_is_lost_for_good_as_was_said(connect: ConnectCluste
 
 def test_a_reset_goes_on_at_the_slot_with_nothing_lost_or_doubled(connect: ConnectCluster, source: Make) -> None:
     one = source("reset")
+    confirmed = one.slot()[1]
     done = connect.cli("offsets", "reset", one.name, "--yes", "--json", *one.backups)
     assert done.code == 0, done.err
     assert done.json["offsets"] == []
+    (stored,) = json.loads(Path(done.json["backup"]).read_text())["offsets"]
+    assert stored["offset"]["lsn"] >= confirmed  # what it had stored when it had stopped, not when the command began
     assert one.wait_seen(one.write()) == Counter(one.written)
     back = connect.cli("offsets", "restore", done.json["backup"], "--yes", *one.backups)
     assert (back.code, "without effect" in back.out) == (0, True) or "older than what" in back.err

@@ -185,19 +185,25 @@ def test_ctrl_c_ends_the_waiting_and_not_the_snapshot(
 
 
 def test_one_that_runs_is_seen_appended_to_and_ended(connect: ConnectCluster, db: psycopg.Connection[Any], config: Config) -> None:
-    db.execute("INSERT INTO items SELECT g, 'n' || g, g FROM generate_series(%s, 40000) g", (ROWS + 1,))
-    table = [("public", "items")]
-    snapshot.request(connect.cluster, config, table, "c360-snapshot-one")
-    found = wait("it is stored as running", lambda: (p := snapshot.progress(connect.cluster, NAME, config)).left and p)
-    assert found.left == ("public.items",)
-    assert snapshot.clean(connect.cluster, NAME, config) == 0  # not while it runs
-    snapshot.request(connect.cluster, config, [("public", "docs")], "c360-snapshot-two")
-    wait("the second is appended", lambda: snapshot.left(connect.client.offsets(NAME)) == ("public.items", "public.docs"))
-    shown = connect.cli("snapshot", "--cancel", "--connector", NAME, "--json")
-    assert shown.code == 0, shown.err
-    assert shown.json["was_running"] is True
+    db.execute("CREATE TABLE many (id integer PRIMARY KEY); INSERT INTO many SELECT generate_series(1, 300000)")
+    db.execute("GRANT SELECT ON many TO debezium; ALTER PUBLICATION dbz_publication ADD TABLE many")
+    wider = {**config, "table.include.list": f"{CAPTURED},public.many"}
+    connect.client.put_config(NAME, wider)
+    connect.client.wait_settled(NAME)
+    snapshot.request(connect.cluster, wider, [("public", "many")], "c360-snapshot-one")
+    found = wait("it is stored as running", lambda: (p := snapshot.progress(connect.cluster, NAME, wider)).left and p)
+    assert found.left == ("public.many",)
+    assert found.last_key == (300_000,)
+    assert snapshot.clean(connect.cluster, NAME, wider) == 0  # not while it runs
+    snapshot.request(connect.cluster, wider, [("public", "docs")], "c360-snapshot-two")
+    wait("the second is appended", lambda: snapshot.left(connect.client.offsets(NAME)) == ("public.many", "public.docs"))
+    done = connect.cli("snapshot", "--cancel", "--connector", NAME, "--json")
+    assert done.code == 0, done.err
+    assert done.json["ended"] == ["public.docs", "public.many"]
     assert snapshot.left(connect.client.offsets(NAME)) == ()
     assert signals(db) == []
+    connect.client.put_config(NAME, config)
+    connect.client.wait_settled(NAME)
 
 
 def test_a_request_with_the_same_id_is_made_once(

@@ -77,14 +77,13 @@ def test_names(cluster: ConnectCluster) -> None:
     assert (done.code, done.out) == (2, "")
     assert "there is no connector nobody" in done.err
     assert "oltp-postgres, web-clickstream, web-reviews" in done.err
-    odd = "späte & frühe .. \x1b[2J"
+    odd = "späte & frühe .."  # Connect itself refuses control characters
     config = cluster.client.config("oltp-postgres")
     assert config is not None
     cluster.client.create(odd, {**config, "slot.name": "c360_never"}, "STOPPED")
     try:
         done = cluster.cli("status", odd)
-        assert (done.code, done.out.splitlines()[1].split("  ")[0]) == (0, "späte & frühe .. \\x1b[2J")
-        assert "\x1b" not in done.out
+        assert (done.code, done.out.splitlines()[1].split("  ")[0]) == (0, odd)
     finally:
         cluster.client.delete(odd)
 
@@ -204,6 +203,7 @@ def test_a_watch_survives_a_worker_that_is_away_and_a_status_does_not(cluster: C
         assert watch.returncode == 130
     finally:
         watch.kill()
+        cluster.stack.start_service("connect")
     wait("all run again", lambda: cluster.cli("wait", "--timeout", "60s").code == 0, timeout_s=120)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from commerce360.cli.connect import context, deploy, explore, loggers, offsets, operate, remove, snapshot, validate, watch
 from commerce360.cli.connect.session import Choice
 from commerce360.cli.stack import StateOption
 
@@ -28,3 +29,22 @@ def choose(
     (`plan --exit-code`), 5 degraded, 6 refused (data would be lost, or nobody said yes), 130 interrupted.
     """
     ctx.obj = Choice(context, url, state, patience_s)
+
+
+app.command()(validate.validate)
+
+
+app.add_typer(offsets.app, name="offsets")
+app.command()(snapshot.snapshot)
+app.command()(deploy.plan)
+app.command("diff", hidden=True)(deploy.plan)
+app.command()(deploy.apply)
+app.command()(remove.delete)
+app.add_typer(context.app, name="context")
+app.command()(watch.status)
+app.command()(watch.wait)
+for operation in (operate.restart, operate.pause, operate.resume, operate.stop):
+    app.command()(operation)
+app.add_typer(explore.plugins_app, name="plugins")
+app.command()(explore.describe)
+app.add_typer(loggers.app, name="loggers")
