@@ -48,6 +48,9 @@ test-browser: dev ## Only the tests of the live page in a browser
 bench-scd2: setup $(STAMPS)/bench ## Measure SCD2 batches, by table size, MERGE, dlt and dbt; ARGS=--quick for a try
 	@$(PY) benchmarks/scd2.py $(ARGS)
 
+bench-connect: env ## Time `c360 connect` against curl on the running stack; ARGS="--state DIR"
+	@$(PY) benchmarks/connect.py $(ARGS)
+
 check: dev ## ruff, mypy strict, import-linter
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .

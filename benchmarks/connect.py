@@ -2,24 +2,33 @@
 
     build/venv/bin/python benchmarks/connect.py --state build/state/default
 
-Start-up is the command against a port where nothing listens: everything is imported and nothing is asked. The ratio is
-(ours - start-up) / curl. `status --rest-only` asks what curl asks; `status` also looks at Kafka and the databases.
+Ours is the whole command in a process that has its imports, curl a process of its own; the start-up is what a process of its own takes
+more. With `--rest-only` the commands ask what curl asks; without it they also look at Kafka and the databases.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-from commerce360.cli.connect.session import Choice
+from typer.main import get_command
 
-NOWHERE = ["--url", "http://127.0.0.1:1", "--patience", "0"]
+from commerce360.cli.connect.session import Choice
+from commerce360.cli.main import app
+
+AIM = 1.5
+COMMAND = get_command(app)
+VERBS = {"status --rest-only": "overview", "plan --rest-only": "overview", "status": "overview, offsets, topics", "plan": "overview"}
 
 
 def main() -> None:
@@ -28,44 +37,45 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     given = parser.parse_args()
     if not (curl := shutil.which("curl")):
-        sys.exit("curl is not here")
-    url = Choice(state=given.state).cluster().client.url
-    names = Choice(state=given.state).cluster().client.names()
+        sys.exit("error: curl is not here\nhint: install it")
+    with Choice(state=given.state).cluster().client as client:
+        url, names = client.url, client.names()
     overview = [f"{url}/connectors?expand=info&expand=status"]
     looked = overview + [f"{url}/connectors/{name}/{part}" for name in names for part in ("offsets", "topics")]
-    c360 = [sys.executable, "-m", "commerce360.cli.main", "connect"]
-    at = ["--state", str(given.state)]
-    commands = {
-        "start-up, status": [*c360, *NOWHERE, "status"],
-        "start-up, plan": [*c360, *NOWHERE, "plan"],
-        "curl, overview": [curl, "-sf", *overview],
-        "curl, overview, offsets, topics": [curl, "-sf", *looked],
-        "status --rest-only": [*c360, *at, "status", "--rest-only"],
-        "status": [*c360, *at, "status"],
-        "plan": [*c360, *at, "plan"],
-    }
-    times = measure(commands, given.runs)
+    at = ["connect", "--state", str(given.state)]
+    own = [sys.executable, "-m", "commerce360.cli.main"]
+    calls: dict[str, Callable[[], object]] = {"curl, overview": partial(process, [curl, "-sf", *overview])}
+    calls["curl, overview, offsets, topics"] = partial(process, [curl, "-sf", *looked])
+    for verb in VERBS:
+        calls[verb] = partial(inside, [*at, *verb.split()])
+        calls[f"{verb}, with start-up"] = partial(process, [*own, *at, *verb.split()])
+    times = measure(calls, given.runs)
     found = {name: statistics.median(taken) for name, taken in times.items()}
-    print(f"{len(names)} connectors, {given.runs} runs, medians in ms")
+    print(f"{len(names)} connectors, {given.runs} runs, ms: median (least .. most)")
     for name, taken in times.items():
-        print(f"  {name:33} {found[name] * 1000:7.0f}   ({min(taken) * 1000:.0f} .. {max(taken) * 1000:.0f})")
-    ratios = {
-        "status --rest-only": (found["status --rest-only"] - found["start-up, status"]) / found["curl, overview"],
-        "status": (found["status"] - found["start-up, status"]) / found["curl, overview, offsets, topics"],
-        "plan": (found["plan"] - found["start-up, plan"]) / found["curl, overview"],
-    }
-    print("(ours - start-up) / curl: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()))
+        print(f"  {name:34} {found[name] * 1000:7.0f}   ({min(taken) * 1000:.0f} .. {max(taken) * 1000:.0f})")
+    ratios = {verb: found[verb] / found[f"curl, {asked}"] for verb, asked in VERBS.items()}
+    print(f"ours / curl of the same calls (aim {AIM}): " + ", ".join(f"{verb} {ratio:.2f}" for verb, ratio in ratios.items()))
     print(json.dumps({"seconds": found, "ratios": ratios}))
 
 
-def measure(commands: dict[str, list[str]], runs: int) -> dict[str, list[float]]:
+def process(command: list[str]) -> None:
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
+def inside(arguments: list[str]) -> None:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        COMMAND.main(arguments, standalone_mode=False)
+
+
+def measure(calls: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
     """Seconds of each, one after the other and round after round, so that the machine's moods meet all of them."""
-    times: dict[str, list[float]] = {name: [] for name in commands}
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(runs + 1):
-        for name, command in commands.items():
+        for name, call in calls.items():
             began = time.monotonic()
-            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-            if number:  # the first round fills caches
+            call()
+            if number:  # the first round fills caches and imports
                 times[name].append(time.monotonic() - began)
     return times
 

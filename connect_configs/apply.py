@@ -6,7 +6,6 @@ wanted stands in the source before Connect is told anything.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,8 +134,7 @@ class Apply:
         self.note(change.name, "stopping, to reset its offsets")
         self.client.stop(change.name)
         self.client.wait_stopped(change.name, self.timeout_s)
-        before = offset_changes.read(self.cluster, change.name)
-        backup = offset_changes.write_backup(self.cluster, before, self.backups, dt.datetime.now(dt.UTC))
+        backup = offset_changes.back_up(self.cluster, change.name, self.backups)
         self.note(change.name, f"offsets of before: {backup}")
         self.client.reset_offsets(change.name)
         return str(backup)

@@ -15,7 +15,6 @@ from connect_configs.http import Access, ConnectError, ConnectUnavailableError, 
 from connect_configs.model import Config, Connector, Status
 
 POLL_S = 0.2
-SETTLE_S = 2.5
 RESTART_TAKES_S = 1.0  # until the status shows it
 VALIDATION_TIMEOUT_S = 60.0  # a MongoDB that cannot be reached takes the worker 11 s
 Offsets = list[dict[str, Any]]  # entries {"partition": {...}, "offset": {...} or None}
@@ -170,30 +169,6 @@ class Connect:
                 restarts -= 1
                 self.restart_failed(name)
                 time.sleep(RESTART_TAKES_S)
-            self._give_up(name, found, deadline, timeout_s, "run")
-            time.sleep(POLL_S)
-
-    def wait_settled(self, name: str, timeout_s: float = 120.0, settle_s: float = SETTLE_S, restarts: int = 0) -> Status:
-        """Wait until it has run, or has been failing, for `settle_s` without a break; a failure is started again `restarts` times.
-
-        For after a change: at first the status is that of the tasks before it, and a task says RUNNING before it has reached its
-        source. Raises as `wait_running`.
-        """
-        deadline = time.monotonic() + timeout_s
-        since, last = time.monotonic(), ""
-        while True:
-            found = self.status(name)
-            state = "" if found is None else "failed" if found.failed else "running" if found.running else ""
-            if not state or state != last:
-                since, last = time.monotonic(), state
-            elif time.monotonic() - since >= settle_s and found:
-                if found.running:
-                    return found
-                if restarts <= 0:
-                    raise failure(found)
-                restarts -= 1
-                last = ""
-                self.restart_failed(name)
             self._give_up(name, found, deadline, timeout_s, "run")
             time.sleep(POLL_S)
 

@@ -96,12 +96,12 @@ def _highest(levels: list[Level]) -> Level:
 
 
 def _states(status: Status) -> Iterator[Reason]:
-    failed = [t for t in status.tasks if t.state == "FAILED"]
-    dead = status.connector == "FAILED" or (failed and len(failed) == len(status.tasks))
+    """A task that failed leaves the connector degraded: it is there, can be restarted, and the others go on."""
     if status.connector == "FAILED":
         yield Reason("failed", f"connector FAILED{_because(status.cause)}")
-    for task in failed:
-        yield Reason("failed" if dead else "degraded", f"task {task.id} FAILED{_because(task.cause)}")
+    for task in status.tasks:
+        if task.state == "FAILED":
+            yield Reason("degraded", f"task {task.id} FAILED{_because(task.cause)}")
     if status.connector in ("PAUSED", "STOPPED", "FAILED"):
         return
     if status.connector != "RUNNING":

@@ -25,6 +25,7 @@ from commerce360.errors import C360Error, ConfigError, UnavailableError
 CONNECT_TIMEOUT_S = 5.0
 MESSAGE_LENGTH = 1_000
 FINAL_CONFLICT = "already exists"
+NO_SUCH_PAGE = "HTTP 404 Not Found"  # of the server, not of Connect, which names what it has not found
 SAFE_TO_REPEAT = frozenset({"GET", "PUT", "DELETE", "PATCH"})
 PATH_RULES = ("Ambiguous URI", "Suspicious Path")
 
@@ -176,6 +177,9 @@ class Transport:
         return self._refused(reply.status_code, message, method, path, missing_ok)
 
     def _refused(self, status: int, message: str, method: str, path: str, missing_ok: bool) -> None:
+        if status == 404 and message == NO_SUCH_PAGE:
+            page = path.partition("?")[0]
+            raise _MomentaryError(f"{self.url} has no {page}", "a worker that stops answers so; or is it another service?")
         if status == 404 and missing_ok:
             return
         if status == 409 and FINAL_CONFLICT not in message:

@@ -19,6 +19,7 @@ from connect_configs.client import POLL_S, known
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config, Status
 from connect_configs.offset_shapes import Entry
+from connect_configs.settling import settle
 from connect_configs.variables import UnresolvedError
 
 BACKUP, BACKUP_VERSION = "c360-connect-offsets", 1
@@ -126,12 +127,12 @@ def write_backup(cluster: Cluster, before: Before, folder: Path, now: dt.datetim
     return path
 
 
-def back_up(cluster: Cluster, name: str) -> Path:
-    """The offsets of a connector as they are now, in the user's folder. Raises C360Error."""
+def back_up(cluster: Cluster, name: str, folder: Path) -> Path:
+    """The offsets of a connector as they are now, in a new file below `folder`. Raises C360Error."""
     before = read(cluster, name)
     if before.status.connector == "STOPPED":
         before = read_still(cluster, name)
-    return write_backup(cluster, before, default_folder(os.environ), dt.datetime.now(dt.UTC))
+    return write_backup(cluster, before, folder, dt.datetime.now(dt.UTC))
 
 
 def _store(path: Path, backup: Backup) -> None:
@@ -279,7 +280,9 @@ class Change:
         """Until it runs and goes on running. Raises C360Error that names the cause and the way back."""
         try:
             self.tell("starting")
-            self.cluster.client.wait_settled(self.name, timeout_s, SETTLES_S)
+            settled = settle(self.cluster.client, [self.name], timeout_s, SETTLES_S)[self.name]
+            if isinstance(settled, C360Error):
+                raise settled
         except KeyboardInterrupt:
             raise self._halted("interrupted while it started", 130) from None
         except C360Error as error:

@@ -6,7 +6,7 @@ from commerce360.conformance.runner import EngineError
 from commerce360.conformance.snowflake import SnowflakeEngine
 from commerce360.conformance.spark import SparkEngine
 from commerce360.errors import C360Error
-from commerce360.local import environment
+from commerce360.local import addresses
 from commerce360.local.bootstrap import jars, java
 from commerce360.settings import Lake, Settings
 
@@ -16,7 +16,7 @@ def spark() -> SparkEngine:
 
 
 def snowflake() -> SnowflakeEngine:
-    environment.isolate()
+    addresses.isolate()
     return SnowflakeEngine(_lake("snowflake"), Settings())
 
 

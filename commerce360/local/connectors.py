@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from commerce360.local import environment
 from commerce360.local.state import State
-from commerce360.settings import Settings
 from connect_configs import files, plan, snapshot, source_facts
 from connect_configs.apply import Applied, Apply, Note
-from connect_configs.client import Connect
-from connect_configs.cluster import Cluster, Login
-from connect_configs.variables import Variables
+from connect_configs.cluster import Cluster
 
-LOCAL = "local"  # name of that cluster
 DEPLOY_TIMEOUT_S, LOAD_TIMEOUT_S = 120.0, 120.0
 RESTARTS = 3  # a service beside Connect may be starting still
-
-
-def cluster(state: State, settings: Settings, patience_s: float = 30.0) -> Cluster:
-    return Cluster(
-        LOCAL,
-        Connect(settings.connect.url, patience_s=patience_s),
-        Variables(environment.source_variables(state)),
-        Login("postgres", state.secret("postgres_superuser")),
-        {"bootstrap.servers": settings.kafka.bootstrap},
-        settings.registry.url,
-    )
 
 
 def deploy(connect: Cluster, state: State, note: Note) -> list[Applied]:

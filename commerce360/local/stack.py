@@ -14,10 +14,11 @@ from typing import IO, Any
 
 from commerce360.errors import C360Error
 from commerce360.lake import Lake
-from commerce360.local import SERVICES, connectors, environment, process
+from commerce360.local import SERVICES, addresses, connectors, environment, process
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import claim, end_leftovers
+from commerce360.local.cluster import cluster
 from commerce360.local.hold import holders
 from commerce360.local.process import Identity
 from commerce360.local.provision import Provision
@@ -56,7 +57,7 @@ class Stack:
 
         Before anything starts, column roles must make sense and be those of the lake's tables.
         """
-        environment.isolate()
+        addresses.isolate()
         lock = claim(root)
         end_leftovers(root)
         Identity.of(os.getpid()).save(root / "run" / "supervisor.pid")
@@ -112,7 +113,7 @@ class Stack:
         self._prepare_topics(provision)
         sources.join()
         self.supervisor.wait_ready("connect")
-        connect = connectors.cluster(self.state, self._settings)
+        connect = cluster(self.state)
         deployed = connectors.deploy(connect, self.state, lambda *_: None)
         feed.join()
         for name in ("page", "lake", "loader"):
@@ -199,7 +200,7 @@ class Stack:
             "mongo": Mongo(state, BUILD / "venv-mongo"),
             "kafka": Kafka(state, home),
             "registry": Registry(state, home),
-            "connect": Connect(state, home, environment.source_variables(state)),
+            "connect": Connect(state, home, addresses.source_variables(state)),
             "page": ours("page", "bi.dashboard", "/"),
             "warehouse": ours("warehouse", "commerce360.local.doubles.snowflake", "/health"),
             "lake": ours("lake", "stream_jobs.job"),
@@ -290,5 +291,5 @@ class _Background:
 
 def settings_of_running(root: Path) -> Settings:
     """Settings of a stack that another process runs."""
-    environment.isolate()
+    addresses.isolate()
     return environment.settings_of(State.open(root, running=True))

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import requests
 
-from commerce360.local import environment
+from commerce360.local import addresses, environment
 from commerce360.local.bootstrap import java
 from commerce360.local.services.java import Connect, Kafka, Registry
 from commerce360.local.services.postgres import Postgres
@@ -48,12 +48,12 @@ class RepeatingConnect(Connect):
 class Servers:
     def __init__(self, root: Path) -> None:
         os.environ.setdefault(PORT_SHIFT, SHIFT)
-        environment.isolate()
+        addresses.isolate()
         self.state = State.open(root)
         self.settings: Settings = environment.settings_of(self.state)
         home = java.find_java(17)
         self.postgres = Postgres(self.state)
-        worker = RepeatingConnect(self.state, home, environment.source_variables(self.state))
+        worker = RepeatingConnect(self.state, home, addresses.source_variables(self.state))
         services = [self.postgres, Kafka(self.state, home), Registry(self.state, home), worker]
         self.supervisor = Supervisor(root / "run", root / "logs", services, print)
         self.client = Client(self.settings.connect.url)

@@ -18,7 +18,7 @@ import psycopg
 from local_ports import new_state
 
 from commerce360.cli.connect.session import Choice
-from commerce360.local import environment
+from commerce360.local import addresses
 from commerce360.local.bootstrap import java
 from commerce360.local.services.java import Connect as ConnectService
 from commerce360.local.stack import INGEST, Stack
@@ -128,7 +128,7 @@ class Workers:
         state = stack.state
         state.ports[SecondWorker.name] = port
         self.stack = stack
-        self.second = SecondWorker(state, java.find_java(17), environment.source_variables(state))
+        self.second = SecondWorker(state, java.find_java(17), addresses.source_variables(state))
         self.supervisor = Supervisor(state.root / "run", state.root / "logs", [self.second])
         self.url = f"http://127.0.0.1:{state.ports['connect']},http://127.0.0.1:{port}"
 

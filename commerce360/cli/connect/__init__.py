@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +11,7 @@ from commerce360.cli.connect import context, deploy, explore, loggers, offsets, 
 from commerce360.cli.connect.session import Choice
 from commerce360.cli.stack import StateOption
 
+Command = Callable[..., Any]
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -31,20 +33,16 @@ def choose(
     ctx.obj = Choice(context, url, state, patience_s)
 
 
-app.command()(validate.validate)
-
-
-app.add_typer(offsets.app, name="offsets")
-app.command()(snapshot.snapshot)
-app.command()(deploy.plan)
+DEPLOY, WATCH, REPAIR, LOOK = "Deploy", "Watch", "Repair", "Look around"
+DEPLOYING: tuple[Command, ...] = (validate.validate, deploy.plan, deploy.apply, remove.delete)
+WATCHING: tuple[Command, ...] = (watch.status, watch.wait)
+REPAIRING: tuple[Command, ...] = (operate.restart, operate.pause, operate.resume, operate.stop, snapshot.snapshot)
+for panel, commands in ((DEPLOY, DEPLOYING), (WATCH, WATCHING), (REPAIR, REPAIRING)):
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
 app.command("diff", hidden=True)(deploy.plan)
-app.command()(deploy.apply)
-app.command()(remove.delete)
-app.add_typer(context.app, name="context")
-app.command()(watch.status)
-app.command()(watch.wait)
-for operation in (operate.restart, operate.pause, operate.resume, operate.stop):
-    app.command()(operation)
-app.add_typer(explore.plugins_app, name="plugins")
-app.command()(explore.describe)
-app.add_typer(loggers.app, name="loggers")
+app.add_typer(offsets.app, name="offsets", rich_help_panel=REPAIR)
+app.add_typer(explore.plugins_app, name="plugins", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(explore.describe)
+app.add_typer(loggers.app, name="loggers", rich_help_panel=LOOK)
+app.add_typer(context.app, name="context", rich_help_panel=LOOK)

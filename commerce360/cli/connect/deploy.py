@@ -34,12 +34,13 @@ def plan(
     paths: Paths = None,
     only: Only = None,
     prune: Annotated[bool, typer.Option("--prune", help="Show connectors without a file as deleted.")] = False,
+    rest_only: Annotated[bool, typer.Option("--rest-only", help="Only what Connect says: no look at the sources.")] = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Leave with 4 if there is something to do.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare files with what is deployed, and say what each difference would do. Changes nothing."""
     cluster = cluster_of(ctx)
-    made, _ = _plan(cluster, paths, only, prune)
+    made, _ = _plan(cluster, paths, only, prune, rest_only)
     if as_json:
         say_json(made.as_json())
     else:
@@ -111,7 +112,9 @@ class _Told:
         typer.echo(f"{name}: {what}", err=self.to_stderr)
 
 
-def _plan(cluster: Cluster, paths: list[Path] | None, only: list[str] | None, prune: bool) -> tuple[Plan, dict[str, Config]]:
+def _plan(
+    cluster: Cluster, paths: list[Path] | None, only: list[str] | None, prune: bool, rest_only: bool = False
+) -> tuple[Plan, dict[str, Config]]:
     from connect_configs import files, source_facts
     from connect_configs import plan as plans
 
@@ -122,7 +125,8 @@ def _plan(cluster: Cluster, paths: list[Path] | None, only: list[str] | None, pr
             raise ConfigError(f"no file and no connector is named {', '.join(unknown)}", f"files are there for {', '.join(desired)}")
         desired = {name: config for name, config in desired.items() if name in only}
         deployed = {name: found for name, found in deployed.items() if name in only}
-    return plans.make(desired, deployed, source_facts.gather(cluster, desired, deployed), prune), desired
+    facts = {} if rest_only else source_facts.gather(cluster, desired, deployed)
+    return plans.make(desired, deployed, facts, prune), desired
 
 
 def _validate(cluster: Cluster, made: Plan, desired: dict[str, Config], as_json: bool) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commerce360.cli.connect import session
+from commerce360.cli.connect.completion import connector_names
 from commerce360.cli.connect.session import Choice, RefusedError
 from commerce360.cli.interrupts import raise_on_signal
 from commerce360.errors import ConfigError
@@ -39,8 +40,11 @@ def group() -> None:
     """Stored offsets of a connector. Every change writes a backup first, checks the shape, stops, alters, reads back and resumes."""
 
 
+Name = Annotated[str, typer.Argument(help="A connector.", autocompletion=connector_names)]
+
+
 @app.command()
-def get(ctx: typer.Context, name: Annotated[str, typer.Argument(help="A connector.")], as_json: Json = False) -> None:
+def get(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """Show where a connector goes on."""
     from connect_configs import offset_changes, offset_shapes
 
@@ -74,7 +78,7 @@ class Options:
 @app.command("set")
 def set_(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="A connector.")],
+    name: Name,
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="What `get --json` shows, changed.")] = "",
     lsn: Annotated[str, typer.Option("--lsn", help="Debezium PostgreSQL: this position, such as 0/1A2B3C, instead of a file.")] = "",
     new_partition: Annotated[bool, typer.Option("--new-partition", help="Let in a partition that is not stored yet.")] = False,
@@ -107,7 +111,7 @@ def set_(
 @app.command()
 def reset(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="A connector.")],
+    name: Name,
     loss: Loss = None,
     folder: Folder = None,
     timeout_s: Wait = 60.0,

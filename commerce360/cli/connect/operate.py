@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commerce360.cli.connect import duration
+from commerce360.cli.connect.completion import connector_names
 from commerce360.cli.connect.session import cluster_of, say_json
 from commerce360.cli.connect.watch import OLD_FAILURE_S, POLL_S, STALE_S, is_there, printable, shown, unknown_error
 from commerce360.errors import C360Error, ConfigError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from connect_configs.model import Connector, Status
 
 STEADY_S = 1.0  # a task may say RUNNING and fail with its first query
-NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="Connectors.")]
+NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", autocompletion=connector_names, help="Connectors.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All connectors of the cluster.")]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is so.")]
 TimeoutOption = Annotated[float, typer.Option("--timeout", parser=duration.seconds, metavar="DURATION", help="How long to wait for each.")]

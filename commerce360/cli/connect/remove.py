@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from commerce360.cli.connect.completion import connector_names
 from commerce360.cli.connect.session import cluster_of, confirmed, say_json
 
 
 def delete(
     ctx: typer.Context,
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Connectors to delete.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=connector_names, help="Connectors to delete.")],
     purge: Annotated[bool, typer.Option("--purge", help="Also offsets, replication slot and publication, each asked for.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,

@@ -67,7 +67,8 @@ def _by_address(url: str, patience_s: float) -> Cluster:
 
 def _of_stack(folder: Path | None, patience_s: float) -> Cluster:
     from commerce360.cli.stack import DEFAULT
-    from commerce360.local import connectors, environment
+    from commerce360.local.addresses import isolate
+    from commerce360.local.cluster import cluster
     from commerce360.local.state import State
 
     root = folder or DEFAULT
@@ -75,9 +76,8 @@ def _of_stack(folder: Path | None, patience_s: float) -> Cluster:
         raise ConfigError(
             f"there is no stack in {root}, and no context is chosen", "start one with `c360 up`, or name a cluster with --url or --context"
         )
-    environment.isolate()
-    state = State.open(root, running=True)
-    return connectors.cluster(state, environment.settings_of(state), patience_s)
+    isolate()
+    return cluster(State.open(root, running=True), patience_s)
 
 
 def say_json(value: Any) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import secrets
 import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commerce360.cli.connect import session
+from commerce360.cli.connect.close_missing import close_missing
 from commerce360.cli.connect.duration import seconds
 from commerce360.cli.connect.offsets import command_of
 from commerce360.cli.interrupts import raise_on_signal
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from connect_configs.snapshot import Progress
     from connect_configs.sources import Table
 
+Closing = Callable[["Cluster", str, "Config", "list[Table]"], "list[dict[str, Any]]"]
 ENDS_S = 30.0  # for a cancelled one
 
 
@@ -42,6 +46,10 @@ def snapshot(
     where: Annotated[str, typer.Option("--where", metavar="SQL", help="Only rows that meet this condition.")] = "",
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Ask, and leave.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", parser=seconds, metavar="DURATION", help="How long to wait.")] = "10m",  # type: ignore[assignment]
+    missing: Annotated[
+        bool, typer.Option("--close-missing", help="Then close keys that are open in the history and gone at the source.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before keys are closed.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Show the one that runs.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="End the one that runs (of TABLE..., or all of it).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")] = False,
@@ -51,6 +59,8 @@ def snapshot(
     Ctrl-C ends the waiting, not the snapshot.
     """
     _fitting(tables or [], all_tables, where, status, cancel)
+    if missing and (where or no_wait or status or cancel):
+        raise ConfigError("--close-missing needs the whole snapshot", "leave out --where, --no-wait, --status and --cancel")
     cluster = session.cluster_of(ctx)
     asked = _asked(cluster, tables or [], connector, command_of(ctx))
     if status:
@@ -58,7 +68,8 @@ def snapshot(
     elif cancel:
         _cancel(asked, as_json)
     else:
-        _run(asked, where, all_tables, 0.0 if no_wait else timeout, as_json)
+        closing = partial(close_missing, yes=yes, as_json=as_json) if missing else None
+        _run(asked, where, all_tables, 0.0 if no_wait else timeout, as_json, closing)
 
 
 def _fitting(tables: list[str], all_tables: bool, where: str, status: bool, cancel: bool) -> None:
@@ -105,7 +116,7 @@ def _connector(cluster: Cluster, name: str, tables: list[Table]) -> tuple[str, C
     raise ConfigError(f"several connectors capture {what}: {', '.join(fit)}", "say which: --connector NAME")
 
 
-def _run(asked: Asked, where: str, all_tables: bool, timeout_s: float, as_json: bool) -> None:
+def _run(asked: Asked, where: str, all_tables: bool, timeout_s: float, as_json: bool, closing: Closing | None) -> None:
     from connect_configs import snapshot as work
 
     cluster, name, config = asked.cluster, asked.name, asked.config
@@ -132,11 +143,12 @@ def _run(asked: Asked, where: str, all_tables: bool, timeout_s: float, as_json: 
         cancel = asked.again.replace("--status", "--cancel")
         typer.echo(f"waiting ended; {state}\nlook again: {asked.again}\nend it:     {cancel}", err=True)
         raise typer.Exit(130) from None
-    # --close-missing comes in here: the snapshot is whole in the topics, the keys of `names` can be compared with the history.
     took = time.monotonic() - began
     cleaned = work.clean(cluster, name, config)
     rows = [{"table": t, "rows_about": found.rows.get(t, 0), "chunks": found.chunks.get(t, 0)} for t in names]
     made = {"connector": name, "signal": signal, "tables": rows, "seconds": round(took, 1), "signal_rows_removed": cleaned}
+    if closing:
+        made["missing"] = closing(cluster, name, config, tables)
     lines = [f"{r['table']}: about {r['rows_about']:,} rows in {r['chunks']} chunks" for r in rows]
     if cleaned:
         lines.append(f"took {took:.1f} s; the signal table is clean")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commerce360.cli.connect import duration
+from commerce360.cli.connect.completion import connector_names
 from commerce360.cli.connect.session import DEGRADED, cluster_of, say_json
 from commerce360.errors import C360Error, ConfigError
 
@@ -29,7 +30,10 @@ POLL_S = 0.2
 STALE_S = 3.0  # what was accepted may take this long to show
 OLD_FAILURE_S = 10.0  # and a failed task this long to be restarted
 STATES = ("running", "paused", "stopped", "gone")
-NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="Connectors; all of them without a name.")]
+NamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAMES]...", autocompletion=connector_names, help="Connectors; all of them without a name."),
+]
 
 
 @dataclass(frozen=True)

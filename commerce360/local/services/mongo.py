@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from commerce360.errors import ConfigError
-from commerce360.local.environment import mongo_uri
+from commerce360.local.addresses import mongo_uri
 from commerce360.local.process import Command
 from commerce360.local.state import State
 

@@ -37,8 +37,8 @@ def test_one_that_runs_and_is_heard_of_is_healthy() -> None:
     assert told(running(), Facts()) == ("healthy", [])
 
 
-def test_a_failed_task_fails_the_connector_when_none_is_left() -> None:
-    assert told(status("RUNNING", "FAILED")) == ("failed", [("failed", "task 0 FAILED: UnknownHostException: db")])
+def test_a_failed_task_degrades_and_a_failed_connector_fails() -> None:
+    assert told(status("RUNNING", "FAILED")) == ("degraded", [("degraded", "task 0 FAILED: UnknownHostException: db")])
     level, reasons = told(status("RUNNING", "FAILED", "RUNNING"))
     assert (level, reasons) == ("degraded", [("degraded", "task 0 FAILED: UnknownHostException: db")])
     assert told(status("FAILED"))[0] == "failed"
@@ -66,7 +66,7 @@ def test_a_wish_is_no_fault_but_the_wal_that_it_costs_is_told(about: str, tasks:
 
 
 def test_a_paused_connector_can_fail_and_be_about_to_lose_data() -> None:
-    assert told(status("PAUSED", "FAILED"))[0] == "failed"
+    assert told(status("PAUSED", "FAILED"))[0] == "degraded"
     full = replace(FINE, slot=replace(FINE.slot, active=False, held_bytes=3 * GB))
     assert told(status("STOPPED"), full) == ("degraded", [("degraded", "slot c360_oltp keeps 3.0 GB of WAL of at most 4.0 GB")])
 
@@ -87,7 +87,7 @@ def test_silence_says_nothing_where_none_has_to_speak() -> None:
     assert told(running(), replace(old, heartbeat_interval_s=None))[0] == "healthy"
     assert told(running(), replace(old, beats_when_idle=False))[0] == "healthy"
     assert told(running(), replace(old, record_age_s=1.0))[0] == "healthy"  # it had records to send instead
-    assert told(status("RUNNING", "FAILED"), old)[1] == [("failed", "task 0 FAILED: UnknownHostException: db")]
+    assert told(status("RUNNING", "FAILED"), old)[1] == [("degraded", "task 0 FAILED: UnknownHostException: db")]
 
 
 def test_without_kafka_the_stored_position_has_to_do_where_it_moves_by_itself() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commerce360.local import environment
+from commerce360.local import addresses, environment
 from commerce360.local.state import SECRETS, State
 from commerce360.settings import Settings
 
@@ -45,7 +45,7 @@ def test_only_loopback_addresses_are_used(state: State) -> None:
 def test_connectors_find_every_variable_that_they_name(state: State) -> None:
     from connect_configs.files import configurations
 
-    given = environment.source_variables(state)
+    given = addresses.source_variables(state)
     text = str(configurations())
     named = {part.split("}")[0] for part in text.split("${env:")[1:]}
     assert named <= set(given)
