@@ -58,7 +58,7 @@ def test_a_killed_task_is_seen_with_its_cause_and_repaired(cluster: ConnectClust
     kill_task(cluster, db)
 
     done = cluster.cli("status")
-    assert done.code == 1
+    assert done.code == 5
     assert [line for line in done.out.splitlines() if line.startswith(NAME) and CAUSE in line]
     assert "PostgresReplicationConnection" not in done.out
     done = cluster.cli("status", NAME, "--trace")
