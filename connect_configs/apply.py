@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from commerce360.errors import C360Error
 from connect_configs import first_load, offset_changes, snapshot, sources
-from connect_configs.changes import Change, Plan, check_losses
+from connect_configs.changes import Change, Pending, Plan, check_losses
 from connect_configs.cluster import Cluster
+from connect_configs.http import ConnectError
 from connect_configs.settling import SETTLE_S, settle
 from connect_configs.source_facts import captured
 from connect_configs.sources import Table
@@ -62,7 +63,9 @@ class Apply:
         self.timeout_s = timeout_s
         self.settle_s = settle_s
         self.restarts = restarts
-        self._failed: dict[str, C360Error] = {}
+        self.way_back: list[str] = []  # commands that undo what is half done, for whoever interrupts
+        self.done: list[Applied] = []
+        self.failed: dict[str, C360Error] = {}
 
     def run(self, plan: Plan, allowed: Collection[str] = ()) -> list[Applied]:
         """Raises LossNotAllowedError before anything is changed; after all were tried, C360Error that names those that failed.
@@ -75,14 +78,15 @@ class Apply:
         early = [c for c in plan.work if c.action == "delete" and c.name in renamed]
         late = [c for c in plan.work if c.action == "delete" and c.name not in renamed]
         changes = [c for c in plan.work if c.action != "delete"]
-        done = [*self._each(early, self._delete), *(deployed := self._each(changes, self._start))]
+        self._each(early, self._delete)
+        deployed = self._each(changes, self._start)
         self._settle([a for a in deployed if a.wanted == "RUNNING"])
-        started = [c for c in changes if c.has("load") and c.name not in self._failed]
+        started = [c for c in changes if c.has("load") and c.name not in self.failed]
         self._each(started, lambda c: self._ask_for_rows(c, next(a for a in deployed if a.name == c.name)))
-        done += self._each(late, self._delete)
-        if self._failed:
-            raise _combined(self._failed)
-        return done
+        self._each(late, self._delete)
+        if self.failed:
+            raise _combined(self.failed)
+        return self.done
 
     def _each(self, changes: Sequence[Change], act: Callable[[Change], Applied]) -> list[Applied]:
         done = []
@@ -91,10 +95,11 @@ class Apply:
                 done.append(act(change))
             except C360Error as error:
                 self._fail(change.name, error)
+        self.done += [a for a in done if a not in self.done]
         return done
 
     def _fail(self, name: str, error: C360Error) -> None:
-        self._failed[name] = error
+        self.failed[name] = error
         self.note(name, f"failed: {error.message}")
 
     def _delete(self, change: Change) -> Applied:
@@ -105,39 +110,64 @@ class Apply:
 
     def _start(self, change: Change) -> Applied:
         applied = Applied(change.name, change.action, self._wanted_state(change))
-        if change.has("load"):
-            self._remember_load(change)
         if change.has("reset-offsets"):
-            applied.backup = self._reset_offsets(change)
-        if change.action == "create" and applied.wanted != "RUNNING":
-            self.note(change.name, f"creating, {applied.wanted}")
-            self.client.create(change.name, change.config, applied.wanted)
-        elif change.action in ("create", "update"):
-            self.note(change.name, "creating" if change.action == "create" else "updating")
-            self.client.put_config(change.name, change.config)
-        if change.has("reset-offsets"):
-            self.client.resume(change.name)
+            self._move(change, applied)
+        else:
+            if change.has("load"):
+                self._remember(change, Pending(applied.wanted))
+            self._put(change, applied.wanted)
+            if change.action == "unchanged" and applied.wanted == "RUNNING":
+                self.client.resume(change.name)
         if (wanted := applied.wanted) != "RUNNING":
             self.client.wait_until(change.name, lambda s: s is not None and s.connector == wanted, self.timeout_s, f"get {wanted}")
             applied.state = wanted
         return applied
 
-    def _remember_load(self, change: Change) -> None:
+    def _put(self, change: Change, wanted: str) -> None:
+        if change.action == "create" and wanted != "RUNNING":
+            self.note(change.name, f"creating, {wanted}")
+            self.client.create(change.name, change.config, wanted)
+        elif change.action in ("create", "update"):
+            self.note(change.name, "creating" if change.action == "create" else "updating")
+            self.client.put_config(change.name, change.config)
+
+    def _remember(self, change: Change, pending: Pending) -> None:
         """A source that cannot be reached from here must not keep the connector from being deployed: then it is said."""
         try:
-            first_load.begin(self.cluster, change.config, change.name)
+            first_load.begin(self.cluster, change.config, change.name, pending)
         except C360Error as error:
             self.note(change.name, f"cannot note that its rows are wanted ({error.message}); ask with `c360 connect snapshot --all`")
 
-    def _reset_offsets(self, change: Change) -> str:
-        """Stopped, with the offsets of before in a file. The new configuration is put while it is stopped."""
-        self.note(change.name, "stopping, to reset its offsets")
-        self.client.stop(change.name)
-        self.client.wait_stopped(change.name, self.timeout_s)
-        backup = offset_changes.back_up(self.cluster, change.name, self.backups)
-        self.note(change.name, f"offsets of before: {backup}")
-        self.client.reset_offsets(change.name)
-        return str(backup)
+    def _move(self, change: Change, applied: Applied) -> None:
+        """To another slot: stopped, the new configuration put, then the offsets reset, with those of before in a file.
+
+        The mark in the source says at each step what is left, so the next apply goes on wherever this one ends. A configuration that is
+        refused changes nothing: the connector goes on as it was.
+        """
+        name, was = change.name, change.state.partition(",")[0]
+        self._remember(change, Pending(applied.wanted, reset=True))
+        self.note(name, "stopping, to reset its offsets")
+        self.way_back = [f"c360 connect resume {name}"] if was == "RUNNING" else []
+        self.client.stop(name)
+        self.client.wait_stopped(name, self.timeout_s)
+        try:
+            self._put(change, applied.wanted)
+        except ConnectError:
+            first_load.end(self.cluster, change.config, name)
+            if was == "RUNNING":
+                self.client.resume(name)
+            raise
+        backup = offset_changes.back_up(self.cluster, name, self.backups)
+        self.way_back = [f"c360 connect offsets restore {backup}", *self.way_back]
+        self.note(name, f"offsets of before: {backup}")
+        applied.backup = str(backup)
+        self.client.reset_offsets(name)
+        self._remember(change, Pending(applied.wanted))
+        if applied.wanted == "RUNNING":
+            self.client.resume(name)
+        elif applied.wanted == "PAUSED":
+            self.client.pause(name)
+        self.way_back = []
 
     def _settle(self, deployed: Sequence[Applied]) -> None:
         if not deployed:
@@ -151,11 +181,13 @@ class Apply:
                 waiting[name].state = found.summary
 
     def _wanted_state(self, change: Change) -> str:
-        """An update leaves a connector paused or stopped that was so."""
+        """A connector that was paused or stopped stays so, unless an interrupted apply of ours had stopped it."""
         if change.action == "create":
             return self.create_state
         state = change.state.partition(",")[0]
-        return state if state in ("PAUSED", "STOPPED") and not change.has("reset-offsets") else "RUNNING"
+        if state not in ("PAUSED", "STOPPED"):
+            return "RUNNING"
+        return change.pending.state if change.pending else state
 
     def _ask_for_rows(self, change: Change, applied: Applied) -> Applied:
         if applied.wanted != "RUNNING":
@@ -163,7 +195,7 @@ class Apply:
             return applied
         with sources.postgres(self.cluster, change.config) as connection, sources.answering(change.config):
             applied.tables = captured(connection, change.config)
-        applied.load = snapshot.request(self.cluster, change.config, applied.tables, first_load.load_id(change.name))
+        applied.load = snapshot.request(self.cluster, change.config, applied.tables, first_load.load_id(change.name, change.config))
         first_load.end(self.cluster, change.config, change.name)
         self.note(change.name, f"asked for the rows of {', '.join(map('.'.join, applied.tables))}")
         return applied

@@ -40,6 +40,14 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """What an interrupted apply left to do, as it stands in the source: ask for the rows, and before that perhaps reset the offsets."""
+
+    state: str = "RUNNING"  # in which the connector is to be in the end
+    reset: bool = False
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is known of a connector's source. `unseen` says why nothing is; then every other field is empty."""
 
@@ -48,8 +56,9 @@ class Facts:
     was: tuple[Table, ...] = ()  # tables that the deployed one captures
     published: frozenset[Table] | None = None  # None: there is no such publication
     slots: Mapping[str, Slot] = field(default_factory=dict)
-    is_loaded: bool = False  # a load of its rows is on record in the signal table
-    load_is_pending: bool = False  # and one that was begun and not asked for yet
+    is_loaded: bool = False  # the signal table says that the rows of all these tables were asked for, for topics of this prefix
+    pending: Pending | None = None
+    is_same_place: bool | None = None  # do both configurations mean the same database, references resolved? None: not known
     topics: tuple[str, ...] = ()  # topics that the deployed connector used
     documents: int | None = None  # of a MongoDB collection
 
@@ -82,6 +91,7 @@ class Change:
     consequences: tuple[Consequence, ...] = ()
     state: str = ""  # of what is deployed, such as RUNNING
     renamed_from: str = ""  # the deployed connector, without a file, that reads the same thing
+    pending: Pending | None = None
 
     @property
     def losses(self) -> set[Loss]:

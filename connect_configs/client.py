@@ -15,6 +15,7 @@ from connect_configs.http import Access, ConnectError, ConnectUnavailableError, 
 from connect_configs.model import Config, Connector, Status
 
 POLL_S = 0.2
+UNREACHED = "The connector is trying to read change stream starting at"  # Debezium, whose slot begins later
 RESTART_TAKES_S = 1.0  # until the status shows it
 VALIDATION_TIMEOUT_S = 60.0  # a MongoDB that cannot be reached takes the worker 11 s
 Offsets = list[dict[str, Any]]  # entries {"partition": {...}, "offset": {...} or None}
@@ -75,21 +76,22 @@ class Connect:
         return True
 
     def put_config(self, name: str, config: Config) -> None:
-        self.http.call("PUT", "connectors", name, "config", body=config)
+        self.http.call("PUT", "connectors", name, "config", body=config, about=config)
 
     def create(self, name: str, config: Config, initial_state: str = "RUNNING") -> None:
         """`initial_state`: RUNNING, PAUSED or STOPPED. Raises ConnectError (409) when it exists."""
-        self.http.call("POST", "connectors", body={"name": name, "config": config, "initial_state": initial_state})
+        body = {"name": name, "config": config, "initial_state": initial_state}
+        self.http.call("POST", "connectors", body=body, about=config)
 
     def delete(self, name: str) -> None:
-        """Offsets, slot and topics stay."""
-        self.http.call("DELETE", "connectors", name)
+        """Offsets, slot and topics stay. Raises ConnectError (404) when there is none, unless an earlier try has deleted it."""
+        self.http.call("DELETE", "connectors", name, gone_ok=True)
 
     def validate(self, config: Config) -> dict[str, Any]:
         """The server's validation; `error_count` says whether it is valid, the HTTP status never does."""
         plugin = config.get("connector.class", "").rpartition(".")[2]
         reply: dict[str, Any] = self.http.call(
-            "PUT", "connector-plugins", plugin, "config", "validate", body=config, timeout_s=VALIDATION_TIMEOUT_S
+            "PUT", "connector-plugins", plugin, "config", "validate", body=config, about=config, timeout_s=VALIDATION_TIMEOUT_S
         )
         return reply
 
@@ -98,6 +100,10 @@ class Connect:
     def restart(self, name: str, tasks: bool = True, only_failed: bool = True) -> None:
         query = {"includeTasks": str(tasks).lower(), "onlyFailed": str(only_failed).lower()}
         self.http.call("POST", "connectors", name, "restart", query=query)
+
+    def restart_task(self, name: str, task: int) -> None:
+        """Whatever its state. Raises ConnectError (404) where there is no such connector or task."""
+        self.http.call("POST", "connectors", name, "tasks", str(task), "restart")
 
     def restart_failed(self, name: str) -> None:
         self.restart(name)
@@ -194,7 +200,10 @@ class Connect:
 
 
 def failure(found: Status) -> C360Error:
-    return C360Error(f"connector {found.name} failed: {found.cause}", f"`c360 connect status {found.name} --trace` shows the whole trace")
+    hint = f"`c360 connect status {found.name} --trace` shows the whole trace"
+    if UNREACHED in found.summary:
+        hint = f"its stored offsets do not fit its slot: `c360 connect offsets reset {found.name}`, then `c360 connect snapshot --all`"
+    return C360Error(f"connector {found.name} failed: {found.cause}", hint)
 
 
 def known(client: Connect, name: str) -> Status:

@@ -47,7 +47,7 @@ def _files(paths: Iterable[Path]) -> list[Path]:
 
 def _parse(path: Path) -> tuple[str, Config]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique_keys)
     except FileNotFoundError:
         raise ConfigError(f"no such file: {path}", "name a connector's JSON file, or a folder of them") from None
     except (ValueError, RecursionError) as error:
@@ -80,8 +80,8 @@ def _kind(value: Any) -> str:
     return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else "null"
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets a key stand twice and forgets the first."""
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For json.loads(object_pairs_hook=...), which else lets a key stand twice and forgets the first. Raises ValueError."""
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:

@@ -1,86 +1,96 @@
 """The rows that were there before a connector: read once, whatever is interrupted.
 
 Debezium with `snapshot.mode=no_data` reads none by itself; an incremental snapshot does, asked for by a row in the signal table. Two rows
-there remember how far that is: `c360-pending-*` before the connector is made, `c360-load-*` (the signal itself) once it was asked for.
+there remember how far that is: `c360-pending-*` before the connector is made or moved, with what is left to do in its data, and
+`c360-load-*` (the signal itself, which names the tables) once it was asked for. Both are of one connector and one topic prefix.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from connect_configs import sources
+from connect_configs.changes import Pending
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config
-from connect_configs.sources import Table
+from connect_configs.sources import signal_table
 
 if TYPE_CHECKING:
     import psycopg
 
 LONGEST_ID = 42  # of a signal, in Debezium's own definition of the table
-EARLIER = "c360-first-load"  # what stood for `c360-load-*` in databases of version 0.1.0
-PENDING = "c360-load-pending"  # a signal type that Debezium does not know, and skips
+LOAD, PENDING = "c360-load-", "c360-pending-"
+PENDING_TYPE = "c360-load-pending"  # a signal type that Debezium does not know, and skips
 
 
-def load_id(name: str) -> str:
-    return _id("c360-load-", name)
+@dataclass(frozen=True)
+class Marks:
+    """`asked`: patterns of the tables whose rows were asked for; None if none ever were."""
+
+    asked: frozenset[str] | None = None
+    pending: Pending | None = None
 
 
-def pending_id(name: str) -> str:
-    return _id("c360-pending-", name)
+def load_id(name: str, config: Config) -> str:
+    return _id(LOAD, name, config)
 
 
-def _id(prefix: str, name: str) -> str:
-    if len(prefix + name) <= LONGEST_ID:
-        return prefix + name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{prefix}{name[: LONGEST_ID - len(prefix) - 9]}-{digest}"
+def pending_id(name: str, config: Config) -> str:
+    return _id(PENDING, name, config)
 
 
-def signal_table(config: Config) -> Table | None:
-    """Schema and name; None where the connector has none that a row could be written to."""
-    if "source" not in config.get("signal.enabled.channels", "source").split(","):
-        return None
-    schema, _, name = config.get("signal.data.collection", "").rpartition(".")
-    return (schema, name) if schema and name else None
+def _id(kind: str, name: str, config: Config) -> str:
+    digest = hashlib.sha256(f"{name}|{config.get('topic.prefix', '')}".encode()).hexdigest()[:8]
+    return f"{kind}{name[: LONGEST_ID - len(kind) - len(digest) - 1]}-{digest}"
 
 
-def is_loaded(name: str) -> tuple[str, str]:
-    """Ids of which one says that its rows were asked for."""
-    return load_id(name), EARLIER
-
-
-def marks(connection: psycopg.Connection[Any], config: Config, name: str) -> set[str]:
-    """Ids of ours in the signal table, empty where it cannot be read."""
+def marks(connection: psycopg.Connection[Any], config: Config, name: str) -> Marks:
+    """Empty where the table cannot be read."""
     from psycopg import Error, sql
 
     if (table := signal_table(config)) is None:
-        return set()
-    query = sql.SQL("SELECT id FROM {} WHERE id = ANY(%s)").format(sql.Identifier(*table))
+        return Marks()
+    query = sql.SQL("SELECT id, data FROM {} WHERE id = ANY(%s)").format(sql.Identifier(*table))
     try:
-        return {str(row[0]) for row in connection.execute(query, ([*is_loaded(name), pending_id(name)],)).fetchall()}
+        rows = dict(connection.execute(query, ([load_id(name, config), pending_id(name, config)],)).fetchall())
     except Error:
-        return set()
+        return Marks()
+    asked, pending = (_data(rows.get(i)) for i in (load_id(name, config), pending_id(name, config)))
+    return Marks(
+        None if asked is None else frozenset(map(str, asked.get("data-collections", []))),
+        None if pending is None else Pending(str(pending.get("state", "RUNNING")), bool(pending.get("reset"))),
+    )
 
 
-def begin(cluster: Cluster, config: Config, name: str) -> None:
-    """Remember that its rows have to be asked for, and forget that they ever were. Before the connector is made or moved."""
+def _data(text: str | None) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text) if text else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def begin(cluster: Cluster, config: Config, name: str, pending: Pending) -> None:
+    """Remember what is left to do, and forget that the rows ever were asked for."""
     from psycopg import sql
 
-    table = signal_table(config)
-    if table is None:
+    if (table := signal_table(config)) is None:
         return
     with sources.postgres(cluster, config) as connection, sources.answering(config), connection.transaction():
         target = sql.Identifier(*table)
-        connection.execute(sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(target), (list(is_loaded(name)),))
-        ask = sql.SQL("INSERT INTO {} (id, type) VALUES (%s, %s) ON CONFLICT (id) DO NOTHING").format(target)
-        connection.execute(ask, (pending_id(name), PENDING))
+        ids = [load_id(name, config), pending_id(name, config)]
+        connection.execute(sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(target), (ids,))
+        row = (ids[1], PENDING_TYPE, json.dumps(asdict(pending)))
+        connection.execute(sql.SQL("INSERT INTO {} (id, type, data) VALUES (%s, %s, %s)").format(target), row)
 
 
 def end(cluster: Cluster, config: Config, name: str) -> None:
     """The rows were asked for."""
-    forget(cluster, config, [pending_id(name)])
+    forget(cluster, config, [pending_id(name, config)])
 
 
 def forget(cluster: Cluster, config: Config, ids: Iterable[str]) -> None:

@@ -21,11 +21,14 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from commerce360.errors import C360Error, ConfigError, UnavailableError
+from connect_configs.model import Config
+from connect_configs.variables import scrub, secrets_of
 
 CONNECT_TIMEOUT_S = 5.0
 MESSAGE_LENGTH = 1_000
 FINAL_CONFLICT = "already exists"
-NO_SUCH_PAGE = "HTTP 404 Not Found"  # of the server, not of Connect, which names what it has not found
+NO_SUCH_PAGE = ("HTTP 404 Not Found", "Not Found")  # of the server, not of Connect, which names what it has not found
+NEVER_PASSED_ON = frozenset({404, 503})  # with a page that is not Connect's
 SAFE_TO_REPEAT = frozenset({"GET", "PUT", "DELETE", "PATCH"})
 PATH_RULES = ("Ambiguous URI", "Suspicious Path")
 
@@ -83,13 +86,15 @@ class _NoAuth(AuthBase):
 class Transport:
     """Calls below a base address, or those of several workers as a comma list. `call` takes path segments and encodes each of them.
 
-    Tried again for `patience_s`: connection errors, 5xx, a worker that is not up yet, and a momentary 409. A call that may not be
-    repeated (POST) is only tried again where nothing was sent or the worker said that it did nothing.
-    Raises ConnectUnavailableError, NotConnectError, ConnectError.
+    Tried again for `patience_s`: connection errors, 5xx, a worker that is not up yet, and a momentary 409. A POST is tried again only
+    where no connection was made, on a momentary 409, and on the 404 or the 503 page of a worker that is not up: never when the answer was
+    cut off, nor after a 5xx of Connect or of a proxy that had passed it on, as it may have been carried out.
+    What Connect says is scrubbed. Raises ConnectUnavailableError, NotConnectError, ConnectError.
     """
 
     def __init__(self, url: str, access: Access | None = None, timeout_s: float = 20.0, patience_s: float = 30.0) -> None:
         self._urls = [_checked(part) for part in url.split(",")]
+        self._at = 0  # threads share it: each call takes it once, and moves it on from there
         self.timeout_s = timeout_s
         self.patience_s = patience_s
         self._access = access or Access()
@@ -98,7 +103,7 @@ class Transport:
     @property
     def url(self) -> str:
         """The worker that is spoken to now."""
-        return self._urls[0]
+        return self._urls[self._at]
 
     def __enter__(self) -> Transport:
         return self
@@ -118,91 +123,56 @@ class Transport:
         query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         body: Any = None,
         missing_ok: bool = False,
+        gone_ok: bool = False,
+        about: Config | None = None,
         timeout_s: float | None = None,
     ) -> Any:
-        """The decoded JSON of the answer, `{}` for an empty one; None for a 404 with `missing_ok`."""
+        """The decoded JSON of the answer, `{}` for an empty one; None for a 404 with `missing_ok`.
+
+        `gone_ok`: a 404 to a repeated call is its success, as an earlier one may have been carried out. `about`: the connector's settings
+        that are sent; no message repeats their secrets.
+        """
         path = "".join(f"/{encoded(s)}" for s in segments) + (f"?{urlencode(query)}" if query else "")
         deadline = time.monotonic() + self.patience_s
-        pause_s = 0.1
+        pause_s, maybe_done = 0.1, False
         while True:
+            at = self._at
+            call = _Call(self._urls[at], method, path, missing_ok or (gone_ok and maybe_done), about)
             try:
-                return self._once(method, path, body, missing_ok, timeout_s or self.timeout_s)
+                reply = self._once(call, body, timeout_s or self.timeout_s)
+                return {} if reply is None and not missing_ok else reply
             except (ConnectUnavailableError, _MomentaryError) as error:
-                if not _may_repeat(method, error) or time.monotonic() + pause_s > deadline:
-                    raise error.final() if isinstance(error, _MomentaryError) else error from error.__cause__
-            self._urls.append(self._urls.pop(0))  # another worker may be up, where one is restarted
+                maybe_done = maybe_done or _may_be_done(error)
+                if (method not in SAFE_TO_REPEAT and maybe_done) or time.monotonic() + pause_s > deadline:
+                    raise _final(method, error) from error.__cause__
+            self._at = (at + 1) % len(self._urls)  # another worker may be up, where one is restarted
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.7, 2.0)
 
-    def _once(self, method: str, path: str, body: Any, missing_ok: bool, timeout_s: float) -> Any:
-        session = self._opened()
-        request = session.prepare_request(requests.Request(method, self.url + "/", json=body, headers={"Accept": "application/json"}))
+    def _once(self, call: _Call, body: Any, timeout_s: float) -> Any:
+        session, url = self._opened(), call.url
+        request = session.prepare_request(requests.Request(call.method, url + "/", json=body, headers={"Accept": "application/json"}))
         # As we encoded it: requests would undo %2E and take ".." for a step up.
-        request.url = self.url + path
+        request.url = url + call.path
         settings = session.merge_environment_settings(request.url, {}, None, None, None)
         try:
             reply = session.send(request, timeout=(CONNECT_TIMEOUT_S, timeout_s), allow_redirects=False, **settings)
         except requests.exceptions.SSLError as error:
-            message = f"no trusted connection to {self.url}: {_ssl_reason(error)}"
+            message = f"no trusted connection to {url}: {_ssl_reason(error)}"
             raise ConfigError(message, "give the context --ca, --cert and --key") from error
         except requests.ConnectTimeout as error:
-            raise ConnectUnavailableError(f"{self.url} does not answer", "is the address right, is a firewall between?") from error
+            raise ConnectUnavailableError(f"{url} does not answer", "is the address right, is a firewall between?") from error
         except requests.ReadTimeout as error:
             raise _NothingSaidError(
-                f"{self.url} took the call and said nothing for {timeout_s:.0f} s",
+                f"{url} took the call and said nothing for {timeout_s:.0f} s",
                 "a worker that starts or rebalances hangs like this; look at its log",
             ) from error
         except requests.ConnectionError as error:
             made = ConnectUnavailableError if _is_refused(error) else _NothingSaidError
-            raise made(f"Kafka Connect at {self.url} does not answer: {_reason(error)}", "does a worker run there?") from error
+            raise made(f"Kafka Connect at {url} does not answer: {_reason(error)}", "does a worker run there?") from error
         except requests.RequestException as error:
-            raise ConnectError(f"{method} {path}: {type(error).__name__}", "check the address") from error
-        return self._read(reply, method, path, missing_ok)
-
-    def _read(self, reply: requests.Response, method: str, path: str, missing_ok: bool) -> Any:
-        if reply.is_redirect:
-            place = reply.headers.get("Location", "")[:200]
-            raise NotConnectError(f"{self.url} sends us to {place}", "use that address, if it is the worker's")
-        if reply.status_code in (401, 403):
-            raise ConnectError(f"{self.url} refuses us ({reply.status_code})", "check the credentials of the context", reply.status_code)
-        if reply.status_code == 204 or (reply.ok and not reply.content):
-            return {}
-        try:
-            body = reply.json()
-        except ValueError:
-            raise self._not_json(reply) from None
-        if reply.ok:
-            return body
-        message = str(body.get("message", "") if isinstance(body, dict) else body)[:MESSAGE_LENGTH]
-        return self._refused(reply.status_code, message, method, path, missing_ok)
-
-    def _refused(self, status: int, message: str, method: str, path: str, missing_ok: bool) -> None:
-        if status == 404 and message == NO_SUCH_PAGE:
-            page = path.partition("?")[0]
-            raise _MomentaryError(f"{self.url} has no {page}", "a worker that stops answers so; or is it another service?")
-        if status == 404 and missing_ok:
-            return
-        if status == 409 and FINAL_CONFLICT not in message:
-            raise _MomentaryError(f"Kafka Connect is busy: {message}", "the worker group is settling; try again in a minute")
-        if status >= 500:
-            raise _MomentaryError(f"{method} {path}: {status} {message}", "see the worker's log")
-        raise ConnectError(f"{method} {path}: {status} {message}", "", status)
-
-    def _not_json(self, reply: requests.Response) -> C360Error:
-        text = reply.text[:2_000]
-        if reply.status_code == 400 and any(rule in text for rule in PATH_RULES):
-            return ConnectError(
-                "this worker takes no such name in an address: slashes, percent signs, backslashes and names of dots alone are refused",
-                "use letters, digits, dots, dashes and underscores in connector names",
-                400,
-            )
-        kind = "an HTML page" if "<html" in text.lower() else "something that is not JSON"
-        message = f"{self.url} answers {kind} ({reply.status_code})"
-        if reply.status_code >= 500:
-            return _MomentaryError(message, "a worker that starts, or a proxy whose worker is away; see their logs")
-        if reply.status_code == 404:
-            return _MomentaryError(message, "is this Kafka Connect? Behind a proxy the address needs the path prefix, such as /connect")
-        return NotConnectError(message, "is this the address of Kafka Connect, with its path prefix?")
+            raise ConnectError(f"{call.method} {call.path}: {type(error).__name__}", "check the address") from error
+        return call.read(reply)
 
     def _opened(self) -> requests.Session:
         if self._session is None:
@@ -232,14 +202,83 @@ class _NothingSaidError(ConnectUnavailableError):
 
 
 class _MomentaryError(C360Error):
-    """An answer that may be another one a little later."""
+    """An answer that may be another one a little later. `maybe_done`: the call may have been carried out all the same."""
 
-    def final(self) -> ConnectUnavailableError:
-        return ConnectUnavailableError(self.message, self.hint)
+    def __init__(self, message: str, hint: str, maybe_done: bool = False) -> None:
+        super().__init__(message, hint)
+        self.maybe_done = maybe_done
 
 
-def _may_repeat(method: str, error: C360Error) -> bool:
-    return method in SAFE_TO_REPEAT or not isinstance(error, _NothingSaidError)
+@dataclass(frozen=True)
+class _Call:
+    """One call to one worker, and what its answer means."""
+
+    url: str
+    method: str
+    path: str
+    missing_ok: bool
+    about: Config | None
+
+    def read(self, reply: requests.Response) -> Any:
+        if reply.is_redirect:
+            place = scrub(reply.headers.get("Location", ""))[:200]
+            raise NotConnectError(f"{self.url} sends us to {place}", "use that address, if it is the worker's")
+        if reply.status_code in (401, 403):
+            raise ConnectError(f"{self.url} refuses us ({reply.status_code})", "check the credentials of the context", reply.status_code)
+        if reply.status_code == 204 or (reply.ok and not reply.content):
+            return {}
+        try:
+            body = reply.json()
+        except ValueError:
+            raise self._not_json(reply) from None
+        if reply.ok:
+            return body
+        said = str(body.get("message", "") if isinstance(body, dict) else body)
+        secrets = secrets_of(self.about) if self.about else ()
+        return self._refused(reply.status_code, scrub(said, secrets, self.about)[:MESSAGE_LENGTH])
+
+    def _refused(self, status: int, message: str) -> None:
+        if status == 404 and message in NO_SUCH_PAGE:
+            page = self.path.partition("?")[0]
+            raise _MomentaryError(f"{self.url} has no {page}", "a worker that stops answers so; or is it another service?")
+        if status == 404 and self.missing_ok:
+            return
+        if status == 409 and FINAL_CONFLICT not in message:
+            raise _MomentaryError(f"Kafka Connect is busy: {message}", "the worker group is settling; try again in a minute")
+        if status >= 500:
+            raise _MomentaryError(f"{self.method} {self.path}: {status} {message}", "see the worker's log", maybe_done=True)
+        raise ConnectError(f"{self.method} {self.path}: {status} {message}", "", status)
+
+    def _not_json(self, reply: requests.Response) -> C360Error:
+        text, status = reply.text[:2_000], reply.status_code
+        if status == 400 and any(rule in text for rule in PATH_RULES):
+            return ConnectError(
+                "this worker takes no such name in an address: slashes, percent signs, backslashes and names of dots alone are refused",
+                "use letters, digits, dots, dashes and underscores in connector names",
+                400,
+            )
+        kind = "an HTML page" if "<html" in text.lower() else "something that is not JSON"
+        message = f"{self.url} answers {kind} ({status})"
+        if status >= 500:
+            hint = "a worker that starts, or a proxy whose worker is away; see their logs"
+            return _MomentaryError(message, hint, maybe_done=status not in NEVER_PASSED_ON)
+        if status == 404:
+            return _MomentaryError(message, "is this Kafka Connect? Behind a proxy the address needs the path prefix, such as /connect")
+        return NotConnectError(message, "is this the address of Kafka Connect, with its path prefix?")
+
+
+def _may_be_done(error: C360Error) -> bool:
+    return isinstance(error, _NothingSaidError) or (isinstance(error, _MomentaryError) and error.maybe_done)
+
+
+def _final(method: str, error: ConnectUnavailableError | _MomentaryError) -> ConnectUnavailableError:
+    hint = error.hint
+    if method not in SAFE_TO_REPEAT and _may_be_done(error):
+        hint = f"it may have been done all the same, so it was not tried again: look at `c360 connect status`; {hint}"
+    if isinstance(error, _MomentaryError):
+        return ConnectUnavailableError(error.message, hint)
+    error.hint = hint
+    return error
 
 
 def _checked(url: str) -> str:

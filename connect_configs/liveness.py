@@ -9,8 +9,8 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from connect_configs import sources
 from connect_configs.client import Connect, Offsets
 from connect_configs.cluster import Cluster
 from connect_configs.health import Facts, Oplog, Slot
+from connect_configs.http import ConnectError
 from connect_configs.model import Config, Connector
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Activity:
     heartbeat_age_s: float | None = None
     record_age_s: float | None = None
     records_per_s: float | None = None
+    refused: str = ""  # why Connect does not tell its topics: only heartbeats are known
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ class Look:
 
     def _activity(self, client: Connect, connectors: Mapping[str, Connector]) -> dict[str, Activity]:
         self._kafka = self._kafka or KafkaLook(self.cluster.kafka)
-        return self._kafka.activity(
-            {n: client.topics(n) for n in connectors}, {n: heartbeat_topic(c.config) for n, c in connectors.items()}
-        )
+        topics, refused = topics_of(client, connectors)
+        found = self._kafka.activity(topics, {n: heartbeat_topic(c.config) for n, c in connectors.items()})
+        return {n: replace(a, records_per_s=None, refused=refused[n]) if n in refused else a for n, a in found.items()}
 
 
 class Once:
@@ -115,6 +117,21 @@ class Once:
         if isinstance(self._answer, C360Error):
             raise self._answer
         return self._answer
+
+
+def topics_of(client: Connect, names: Iterable[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Topics by connector, and what Connect said where it refused: one of a name that no address takes must not blind us for the others.
+
+    Raises ConnectUnavailableError: that is of the worker, not of one connector.
+    """
+    topics: dict[str, list[str]] = {}
+    refused: dict[str, str] = {}
+    for name in names:
+        try:
+            topics[name] = client.topics(name)
+        except ConnectError as error:
+            topics[name], refused[name] = [], error.message
+    return topics, refused
 
 
 def impatient(client: Connect) -> Connect:
@@ -408,9 +425,11 @@ def _seen_in_kafka(name: str, config: Config, kafka: bool, found: _Found) -> dic
     mine: Activity = activity.get(name, Activity())
     if mine.heartbeat_age_s is None:
         found.unseen["heartbeat_age_s"] = "no heartbeat was sent yet" if heartbeat_topic(config) else "heartbeats are off"
-    if mine.record_age_s is None:
+    if mine.refused:
+        found.unseen |= dict.fromkeys(("record_age_s", "records_per_s"), mine.refused)
+    elif mine.record_age_s is None:
         found.unseen["record_age_s"] = "no record was sent yet"
-    return asdict(mine)
+    return {field: getattr(mine, field) for field in fields}
 
 
 def _seen_in_source(config: Config, position: float | None, found: _Found) -> dict[str, Any]:

@@ -2,58 +2,75 @@
 
 from __future__ import annotations
 
+import re
+
 from connect_configs import meaning_debezium, meaning_mongo
 from connect_configs.changes import Consequence, Facts
-from connect_configs.model import Config
+from connect_configs.model import Config, Connector
 from connect_configs.sources import kind_of, publication_of, slot_of
 
 CONVERTERS = ("key.converter", "value.converter", "header.converter")
-SHAPES = ("transforms", "predicates", "key.converter", "value.converter", "header.converter")
+SHAPES = ("transforms", "predicates", *CONVERTERS)
 NEW_TOPICS_ONLY = "topic.creation."
+HARMLESS = re.compile(  # of these we know that a change only restarts the task
+    r"""poll\.interval\.ms|poll\.max\.batch\.size|poll\.await\.time\.ms|max\.batch\.size|max\.queue\.size(\.in\.bytes)?|tasks\.max(\.enforce)?
+    |errors\.(retry\..*|max\.retries|log\..*|deadletterqueue\..*|retries\..*)|retriable\.restart\.connector\.wait\.ms|exactly\.once\.support
+    |heartbeat\..*|(incremental\.)?snapshot\.(chunk\.size|fetch\.size|max\.threads)|incremental\.snapshot\..*|query\.fetch\.size
+    |slot\.(max\.retries|retry\.delay\.ms)|status\.update\.interval\.ms|database\.(user|password|ssl.*|tcpKeepAlive|initial\.statements)
+    |(producer|consumer|admin)\.override\..*|connection\.(user|username|password)|.*\.password|custom\.metric\.tags|notification\..*
+    |offset\.flush\..*|publication\.autocreate\.mode|read\.only|signal\..*""",
+    re.VERBOSE,
+)
 Consequences = tuple[Consequence, ...]
 
 
-def of_creation(name: str, config: Config, facts: Facts, renamed_from: str) -> Consequences:
+def of_creation(name: str, config: Config, facts: Facts, before: Connector | None) -> Consequences:
+    """`before`: the connector that has another name and reads the same; what differs from it counts as well."""
     found: list[Consequence] = []
     kind = kind_of(config)
-    if renamed_from:
-        found.append(_renamed(name, renamed_from, config))
+    if before:
+        found.append(_renamed(name, before.name, config))
     if kind == "postgres":
-        found += meaning_debezium.of_creation(name, config, facts, bool(renamed_from))
+        found += meaning_debezium.of_creation(config, facts, before.config if before else None)
     elif kind == "mongo":
-        found += meaning_mongo.of_creation(config, facts, bool(renamed_from))
+        found += meaning_mongo.of_creation(config, facts, before is not None)
+    if before and before.config != config:
+        known = {c.kind for c in found}
+        found += [c for c in of_update(before.config, config, facts) if c.kind not in known | {"task-restart", "load-pending"}]
     return tuple(found)
 
 
-def of_update(name: str, old: Config, new: Config, facts: Facts) -> Consequences:
-    if old.get("connector.class") != new.get("connector.class"):
+def of_update(old: Config, new: Config, facts: Facts) -> Consequences:
+    if _class(old) != _class(new):
         return (_other_class(old, new),)
     changed = {k for k in old.keys() | new.keys() if old.get(k) != new.get(k)}
     found: list[Consequence] = []
+    told: set[str] = set()
     kind = kind_of(new)
     if kind == "postgres":
-        found += meaning_debezium.of_update(name, old, new, changed, facts)
+        found, told = meaning_debezium.of_update(old, new, changed, facts), set(meaning_debezium.KNOWN)
     elif kind == "mongo":
-        found += meaning_mongo.of_update(old, new, changed, facts)
+        found, told = meaning_mongo.of_update(old, new, changed, facts), set(meaning_mongo.KNOWN)
     found += _shapes(changed, new, facts)
     if any(k.startswith(NEW_TOPICS_ONLY) for k in changed):
-        found.append(
-            Consequence("new-topics-only", "topic.creation.* counts for topics that are made from now on; others stay as they are")
-        )
+        text = "topic.creation.* counts for topics that are made from now on; others stay as they are"
+        found.append(Consequence("new-topics-only", text))
     if "topics" in changed or "topics.regex" in changed:
-        found.append(Consequence("sink-topics", "other topics: records of a topic that the sink leaves are no longer delivered"))
+        found.append(Consequence("sink-topics", "other topics: records of a topic that the sink leaves are no longer delivered", "records"))
     if old.get("errors.tolerance", "none") != "all" and new.get("errors.tolerance") == "all":
         found.append(Consequence("skips-errors", "records that fail will be skipped without a trace from now on", "records"))
+    told |= {"connector.class", "topics", "topics.regex", "errors.tolerance"}
+    rest = {k for k in changed - told if not k.startswith((*SHAPES, NEW_TOPICS_ONLY))}
+    if unknown := sorted(k for k in rest if not HARMLESS.fullmatch(k)):
+        found.append(Consequence("effect-unknown", f"{', '.join(unknown)}: what that does is not known here; see `c360 connect describe`"))
     if not found:
         found.append(Consequence("task-restart", "its tasks restart: seconds without new records, nothing lost"))
     return tuple(found)
 
 
-def of_rest(name: str, config: Config, facts: Facts) -> Consequences:
-    """Of a connector that is deployed as desired: a load that was begun and not asked for."""
-    if kind_of(config) == "postgres" and facts.load_is_pending:
-        return (Consequence("load-pending", "an earlier apply was interrupted before it asked for the rows: it asks now", step="load"),)
-    return ()
+def of_rest(config: Config, facts: Facts) -> Consequences:
+    """Of a connector that is deployed as desired: what an interrupted apply left to do."""
+    return tuple(meaning_debezium.of_pending(facts)) if kind_of(config) == "postgres" else ()
 
 
 def of_removal(name: str, config: Config) -> Consequences:
@@ -73,8 +90,14 @@ def _renamed(name: str, old_name: str, config: Config) -> Consequence:
     if kind_of(config) == "postgres":
         same = f"both want slot {slot_of(config)}, so {old_name} has to go first (--prune); {name} then goes on where the slot stands"
         return Consequence("offsets-orphaned", f"{told}; {same}")
-    carry = f"to keep the position: apply with --create-state STOPPED, then `c360 connect offsets set {name}` with those of {old_name}"
+    carry = f"to keep the position: apply with --create-state STOPPED and without --prune, put those of {old_name} in with "
+    carry += f"`c360 connect offsets set {name} --new-partition`, resume it, then delete {old_name}"
     return Consequence("offsets-orphaned", f"{told}; {carry}")
+
+
+def _class(config: Config) -> str:
+    """Short: Connect takes a class with and without its package."""
+    return config.get("connector.class", "").rpartition(".")[2].removesuffix("Connector")
 
 
 def _other_class(old: Config, new: Config) -> Consequence:

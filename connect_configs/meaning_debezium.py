@@ -6,9 +6,9 @@ mode but when_needed: so a new slot, database or server needs the offsets reset.
 
 from __future__ import annotations
 
-from connect_configs.changes import Consequence, Facts, Loss
+from connect_configs.changes import Consequence, Facts
 from connect_configs.model import Config
-from connect_configs.sources import Table, is_included, publication_of, slot_of
+from connect_configs.sources import Table, is_included, place_of, publication_of, signal_table, slot_of
 
 PLACE = ("database.hostname", "database.port", "database.dbname")
 FORMS = {  # settings that give the same value another form
@@ -29,33 +29,54 @@ SAFETY = {
 }
 
 
-def of_creation(name: str, config: Config, facts: Facts, is_rename: bool) -> list[Consequence]:
+TABLES = ("table.include.list", "table.exclude.list", "schema.include.list", "schema.exclude.list")
+COLUMNS = ("column.include.list", "column.exclude.list")
+KNOWN = (
+    *(*PLACE, *TABLES, *COLUMNS, *FORMS, *SAFETY, "slot.name", "topic.prefix", "publication.name", "snapshot.mode", "skipped.operations"),
+    *("slot.drop.on.stop", "signal.data.collection", "signal.enabled.channels", "event.processing.failure.handling.mode"),
+)
+NO_SNAPSHOT = ("no_data", "never", "schema_only")
+
+
+def of_creation(config: Config, facts: Facts, before: Config | None) -> list[Consequence]:
+    """`before`: of the connector that had another name."""
     slot = facts.slots.get(slot_of(config))
     found = [_of_slot(config, facts)]
     if facts.unseen:
         found.append(Consequence("source-unseen", f"the source was not looked at: {facts.unseen}"))
     found += _unpublished(config, facts)
-    if slot is not None and (facts.is_loaded or is_rename):
+    has_topics = facts.is_loaded or (before is not None and before.get("topic.prefix") == config.get("topic.prefix"))
+    if slot is not None and has_topics:
         found.append(Consequence("continues", f"goes on from where slot {slot_of(config)} stands; its rows were loaded before"))
         return found
     return [*found, *_load(config, facts, "new connector")]
 
 
-def of_update(name: str, old: Config, new: Config, changed: set[str], facts: Facts) -> list[Consequence]:
-    found = _of_place(old, new, changed, facts)
+def of_update(old: Config, new: Config, changed: set[str], facts: Facts) -> list[Consequence]:
+    found = _of_place(old, new, facts)
     if not any(c.step == "load" for c in found):
         found += _of_prefix(old, new, changed, facts)
     found += _of_tables(old, new, facts)
-    if "publication.name" in changed:
-        found.append(Consequence("other-publication", f"only tables of publication {publication_of(new)} are sent from now on"))
-        found += _unpublished(new, facts)
-    found += _of_settings(new, changed)
-    if facts.load_is_pending and not any(c.step == "load" for c in found):
-        found.append(Consequence("load-pending", "an earlier apply was interrupted before it asked for the rows: it asks now", step="load"))
+    if publication_of(old) != publication_of(new):
+        found += _of_publication(new, facts)
+    found += _of_settings(old, new, changed)
+    steps = {c.step for c in found}
+    return [*found, *(c for c in of_pending(facts) if c.step not in steps)]
+
+
+def of_pending(facts: Facts) -> list[Consequence]:
+    """What an interrupted apply left to do."""
+    if facts.pending is None:
+        return []
+    text = "an earlier apply was interrupted before it asked for the rows: it asks now"
+    found = [Consequence("load-pending", text, step="load")]
+    if facts.pending.reset:
+        text = "its offsets do not fit its slot yet: they are reset, with a backup"
+        found.append(Consequence("reset-pending", text, step="reset-offsets"))
     return found
 
 
-def _of_settings(new: Config, changed: set[str]) -> list[Consequence]:
+def _of_settings(old: Config, new: Config, changed: set[str]) -> list[Consequence]:
     found = []
     for key, what in FORMS.items():
         if key in changed:
@@ -63,15 +84,41 @@ def _of_settings(new: Config, changed: set[str]) -> list[Consequence]:
     for key, why in SAFETY.items():
         if key in changed and new.get(key, "0") in ("", "0"):
             found.append(Consequence("unsafe", f"{key} goes: {why}"))
-    if "skipped.operations" in changed:
-        skipped = new.get("skipped.operations", "t")
-        loss: Loss = "" if skipped == "none" else "records"
-        found.append(Consequence("operations", f"skipped.operations={skipped}: operations of these letters are not sent from now on", loss))
-    if "snapshot.mode" in changed:
+    return [*found, *_of_omissions(old, new, changed)]
+
+
+def _of_omissions(old: Config, new: Config, changed: set[str]) -> list[Consequence]:
+    """Settings that leave something out, or time it otherwise."""
+    found = []
+    if columns := [k for k in COLUMNS if k in changed]:
+        text = f"{', '.join(columns)} changes which columns are sent; a column that goes is taken for one that was not sent, not for NULL"
+        found.append(Consequence("record-form", text))
+    if more := _skipped(new) - _skipped(old):
+        text = f"skipped.operations: {', '.join(sorted(more))} will not be sent any more"
+        found.append(Consequence("operations", text, "records"))
+    if changed & {"snapshot.mode"}:
         found.append(Consequence("later", "snapshot.mode counts only where there is no stored offset: nothing is read again now"))
     if new.get("slot.drop.on.stop", "false") == "true" and "slot.drop.on.stop" in changed:
         found.append(Consequence("drops-slot", "the slot goes at every stop: changes made while it is stopped are never sent", "gap"))
+    if changed & {"signal.data.collection", "signal.enabled.channels"}:
+        found.append(Consequence("signals", "signals go another way from now on: one that was asked for and not begun is not seen"))
+    if new.get("event.processing.failure.handling.mode", "fail") != "fail" and "event.processing.failure.handling.mode" in changed:
+        found.append(Consequence("skips-errors", "changes that cannot be processed will be skipped from now on", "records"))
     return found
+
+
+def _skipped(config: Config) -> set[str]:
+    """Letters of operations; Debezium leaves out truncates where nothing is said."""
+    return {part.strip().lower() for part in config.get("skipped.operations", "t").split(",")} - {"none", ""}
+
+
+def _of_publication(new: Config, facts: Facts) -> list[Consequence]:
+    name = publication_of(new)
+    missing = [t for t in facts.rows if facts.published is not None and t not in facts.published]
+    text = f"only tables of publication {name} are sent from now on"
+    if not missing:
+        return [Consequence("other-publication", text), *_unpublished(new, facts)]
+    return [Consequence("other-publication", f"{text}: not {', '.join(map('.'.join, missing))}", "table"), *_unpublished(new, facts)]
 
 
 def amount(facts: Facts, tables: list[Table] | None = None) -> str:
@@ -98,17 +145,19 @@ def _of_slot(config: Config, facts: Facts) -> Consequence:
     return Consequence("slot-exists", f"slot {name} exists and keeps {mebibytes(slot.held_bytes)} of WAL: it goes on from there")
 
 
-def _of_place(old: Config, new: Config, changed: set[str], facts: Facts) -> list[Consequence]:
+def _of_place(old: Config, new: Config, facts: Facts) -> list[Consequence]:
     """Another slot, database or server: positions of the old one mean nothing there."""
-    if "slot.name" in changed and not any(k in changed for k in PLACE):
-        was, now = slot_of(old), slot_of(new)
+    is_same = place_of(old) == place_of(new) if facts.is_same_place is None else facts.is_same_place
+    was, now = slot_of(old), slot_of(new)
+    if is_same and was == now:
+        return []
+    if is_same:
         held = f" ({mebibytes(facts.slots[was].held_bytes)} now)" if was in facts.slots else ""
         how = "exists already" if now in facts.slots else "will be made"
         text = f"slot.name changes: {now} {how}, {was} keeps WAL{held} until it is dropped (SELECT pg_drop_replication_slot('{was}')); "
-    elif places := [k for k in PLACE if k in changed]:
-        text = f"{', '.join(places)} changes: another database, with its own slot; the old one keeps WAL until it is dropped; "
     else:
-        return []
+        places = [k for k, a, b in zip(PLACE, place_of(old), place_of(new), strict=True) if a != b]
+        text = f"{', '.join(places)} changes: another database, with its own slot; the old one keeps WAL until it is dropped; "
     text += "stored offsets do not fit and are reset (a backup is kept); what changes until the new slot stands is never sent as a change, "
     text += "deletes among it only by `c360 connect snapshot --close-missing`"
     return [Consequence("new-slot", text, "gap", "reset-offsets"), *_load(new, facts, "the new slot")]
@@ -124,8 +173,7 @@ def _of_prefix(old: Config, new: Config, changed: set[str], facts: Facts) -> lis
 
 
 def _of_tables(old: Config, new: Config, facts: Facts) -> list[Consequence]:
-    keys = ("table.include.list", "table.exclude.list", "schema.include.list", "schema.exclude.list")
-    if all(old.get(k) == new.get(k) for k in keys):
+    if all(old.get(k) == new.get(k) for k in TABLES):
         return []
     now = list(facts.rows)
     added, gone = [t for t in now if t not in facts.was], [t for t in facts.was if t not in now]
@@ -154,6 +202,9 @@ def _unpublished(config: Config, facts: Facts, tables: list[Table] | None = None
     if facts.unseen:
         return []
     name = publication_of(config)
+    if (mode := config.get("publication.autocreate.mode", "all_tables")) not in ("disabled", "no_tables"):
+        absent = facts.published is None
+        return [Consequence("publication-by-debezium", f"publication {name} will be made by Debezium ({mode})")] if absent else []
     if facts.published is None:
         return [Consequence("publication-missing", f"there is no publication {name}: the task will fail until somebody makes it")]
     missing = [t for t in (tables if tables is not None else facts.rows) if t not in facts.published and is_included(config, t)]
@@ -165,10 +216,13 @@ def _unpublished(config: Config, facts: Facts, tables: list[Table] | None = None
 
 def _load(config: Config, facts: Facts, why: str) -> list[Consequence]:
     """How the rows that are there reach the topics."""
-    mode = config.get("snapshot.mode", "initial")
-    if mode in ("no_data", "never", "schema_only"):
-        if not config.get("signal.data.collection"):
+    mode = config.get("snapshot.mode", "initial").lower()
+    if mode in NO_SNAPSHOT:
+        if signal_table(config) is None:
             return [Consequence("not-loaded", f"{why}: snapshot.mode={mode} and no signal table: rows that are there are never read")]
+        if facts.unseen:
+            by_hand = "the source cannot be reached from here, so ask for the rows that are there: `c360 connect snapshot --all`"
+            return [Consequence("load-by-hand", f"{why}: {by_hand}")]
         return [Consequence("load", f"{why}: incremental snapshot of {amount(facts)}, asked for by apply", step="load")]
     if mode == "initial_only":
         return [Consequence("full-snapshot", f"{why}: full snapshot of {amount(facts)}, then it ends: no changes are sent")]

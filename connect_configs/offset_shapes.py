@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from commerce360.errors import ConfigError
+from connect_configs.files import unique_keys
 
 Entry = dict[str, Any]  # {"partition": {...}, "offset": {...} or None}
 Kind = Literal["postgres", "mongo", ""]
@@ -36,7 +37,7 @@ class ShapeError(ConfigError):
 def parse(text: str) -> list[Entry]:
     """Of `{"offsets": [{"partition": {...}, "offset": {...} or null}]}`. Raises ShapeError that names the place."""
     try:
-        data = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        data = json.loads(text, object_pairs_hook=unique_keys, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise ShapeError([f"this is not JSON: {error}"]) from None
     entries = data.get("offsets") if isinstance(data, dict) else None
@@ -295,15 +296,6 @@ def _shown(kind: Kind, key: str, value: Any) -> str:
             return f"{dt.datetime.fromtimestamp(value / 1e6, dt.UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN_LENGTH or kind == "mongo" else f"{text[:SHOWN_LENGTH]}... ({len(text)} characters)"
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in made:
-            raise ValueError(f"{key!r} stands twice")
-        made[key] = value
-    return made
 
 
 def _no_constant(text: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from connect_configs import meaning
 from connect_configs.changes import Action, Change, Facts, Field, Plan
 from connect_configs.model import Config, Connector
+from connect_configs.sources import kind_of, place_of, slot_of
 from connect_configs.variables import shown
 
 
@@ -24,13 +25,14 @@ def make(desired: Mapping[str, Config], deployed: Mapping[str, Connector], facts
         known = facts.get(name, Facts("nobody looked"))
         if running is None:
             old_name = renamed_from(name, config, desired, deployed)
-            found = meaning.of_creation(name, config, known, old_name)
-            changes.append(Change(name, "create", config, consequences=found, renamed_from=old_name))
+            found = meaning.of_creation(name, config, known, deployed.get(old_name))
+            changes.append(Change(name, "create", config, consequences=found, renamed_from=old_name, pending=known.pending))
         elif fields := differences(running.config, config):
-            found = meaning.of_update(name, running.config, config, known)
-            changes.append(Change(name, "update", config, fields, found, running.status.summary))
+            found = meaning.of_update(running.config, config, known)
+            changes.append(Change(name, "update", config, fields, found, running.status.summary, pending=known.pending))
         else:
-            changes.append(Change(name, "unchanged", config, (), meaning.of_rest(name, config, known), running.status.summary))
+            found = meaning.of_rest(config, known)
+            changes.append(Change(name, "unchanged", config, (), found, running.status.summary, pending=known.pending))
     action: Action = "delete" if prune else "unmanaged"
     for name in sorted(deployed.keys() - desired.keys()):
         config = deployed[name].config
@@ -46,7 +48,11 @@ def renamed_from(name: str, config: Config, desired: Mapping[str, Config], deplo
     return next((o.name for o in others if _identity(o.config) == identity), "")
 
 
-def _identity(config: Config) -> tuple[str, ...]:
-    keys = ("connector.class", "database.hostname", "database.dbname", "slot.name", "connection.uri", "database", "collection", "topics")
-    found = tuple(config.get(k, "") for k in keys)
-    return found if any(found[1:]) else (*found, *sorted(config.values()))
+def _identity(config: Config) -> tuple[object, ...]:
+    """What a connector reads. Of a kind that we do not know, only the very same settings are the same."""
+    kind = kind_of(config)
+    if kind == "postgres":
+        return (kind, place_of(config), slot_of(config))
+    if kind == "mongo":
+        return (kind, *(config.get(k, "") for k in ("connection.uri", "database", "collection")))
+    return ("", *sorted(config.items()))

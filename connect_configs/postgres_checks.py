@@ -27,10 +27,11 @@ STATEMENT_TIMEOUT_MS = 15_000
 SHOWN_NAMES = 5
 CHANGES = re.compile(r"\s*(?:(UPDATE)\s+(?:ONLY\s+)?|(INSERT)\s+INTO\s+|(DELETE)\s+FROM\s+)([\w.\"]+)", re.IGNORECASE)
 PLAIN_NAME = re.compile(r"[\w$]+(\\?\.[\w$]+)?")
+NO_DATABASE = re.compile(r'FATAL:\s+database ".*" does not exist')  # psycopg gives no SQLSTATE for what fails at the start
 SIGNAL_COLUMNS = ("id", "type", "data")
 RULES = {
     "postgres-unseen": "The database cannot be looked at from here: a reference that only the worker can resolve, or no connection",
-    "postgres-login": "The server refuses the connector's account, or has no such database",
+    "postgres-login": "The server refuses the connector's password, or has no such database",
     "postgres-old": f"Older than PostgreSQL {OLDEST}; without pgoutput before 10",
     "wal-level": "`wal_level` is not logical",
     "slots-used-up": "No replication slot, or no WAL sender, is free",
@@ -80,14 +81,22 @@ def check(cluster: Cluster, name: str, config: Config, deployed: bool) -> list[F
     except UnresolvedError as error:
         return [found("unchecked", "postgres-unseen", f"the database was not looked at: {error.message}", error.hint)]
     except sources.SourceUnavailableError as error:
-        if "FATAL:" in error.message:  # the server has answered
-            return [found("error", "postgres-login", error.message, "check database, account and pg_hba.conf", "database.dbname")]
-        return [found("unchecked", "postgres-unseen", error.message, "the worker may reach it; see what its own validation says")]
+        return [_not_let_in(error, found)]
     except sources.SourceError as error:
-        return [found("error", "postgres-login", error.message, error.hint, "database.user")]
+        return [_not_let_in(error, found)]
     except psycopg.Error as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         return [found("unchecked", "postgres-unseen", f"the database could not be looked at: {said}")]
+
+
+def _not_let_in(error: sources.SourceError | sources.SourceUnavailableError, found: Found) -> Finding:
+    """An error only where the worker will hear the same: pg_hba.conf, free connections and a server that starts are of here and now."""
+    state, said = getattr(error.__cause__, "sqlstate", None), error.message
+    if state == "28P01" or (state is None and "password authentication failed" in said):
+        return found("error", "postgres-login", said, error.hint, "database.user")
+    if state == "3D000" or (state is None and NO_DATABASE.search(said)):
+        return found("error", "postgres-login", said, "correct the name, or make the database first", "database.dbname")
+    return found("unchecked", "postgres-unseen", said, "the worker may reach it; see what its own validation says")
 
 
 def _resolved(variables: Variables, config: Config) -> Config:
@@ -112,10 +121,15 @@ def _looked(connection: psycopg.Connection[Any], config: Config, found: Found, d
     yield from _role(connection, found)
     yield from _include_list(config, [*names, *partitions(connection)], captured, found)
     yield from _tables([facts[table] for table in captured if table in facts], found)
-    yield from _publication(connection, config, captured, facts, found)
+    if _decoder(config) == "pgoutput":  # another plugin reads without a publication
+        yield from _publication(connection, config, captured, facts, found)
     yield from _slot(connection, config, found, deployed)
     yield from _signal(config, facts.get(signal) if signal else None, found)
     yield from _heartbeat(connection, config, found)
+
+
+def _decoder(config: Config) -> str:
+    return config.get("plugin.name", "decoderbufs").lower()
 
 
 # --- server and role
@@ -228,9 +242,7 @@ def _publication(
         return
     published = published_tables(connection, name)
     if missing := [table for table in captured if table not in published]:
-        message = f"{listed(missing)}: not in publication {name}, so no change of it is ever sent"
-        hint = f"ALTER PUBLICATION {name} ADD TABLE {', '.join('.'.join(t) for t in missing[:SHOWN_NAMES])}"
-        yield found("error", "publication-tables", message, hint, field)
+        yield _unpublished(config, name, missing, found)
     yield from _operations(config, dict(zip(("insert", "update", "delete", "truncate"), row[1:5], strict=True)), name, found)
     if not row[5]:
         roots = [table for table in captured if table in facts and facts[table].kind == "p"]
@@ -239,12 +251,30 @@ def _publication(
     signal = _signal_name(config)
     if signal and signal in facts and signal not in published:
         message = f"signal table {'.'.join(signal)} is not in publication {name}: signals are never seen"
-        yield found("error", "publication-signal", message, f"ALTER PUBLICATION {name} ADD TABLE {'.'.join(signal)}", field)
+        level = "warning" if _autocreate(config) == "filtered" else "error"
+        yield found(level, "publication-signal", message, f"ALTER PUBLICATION {name} ADD TABLE {'.'.join(signal)}", field)
     heartbeat = _heartbeat_table(connection, config)
     if heartbeat and heartbeat[1] and heartbeat[1] not in published:
         table = ".".join(heartbeat[1])
         message = f"heartbeat table {table} is not in publication {name}: in an idle database the slot does not move on"
         yield found("warning", "publication-heartbeat", message, f"ALTER PUBLICATION {name} ADD TABLE {table}", field)
+
+
+def _autocreate(config: Config) -> str:
+    return config.get("publication.autocreate.mode", "all_tables").lower()
+
+
+def _unpublished(config: Config, name: str, missing: Sequence[Table], found: Found) -> Finding:
+    """With filtered Debezium sets the publication's tables itself at each start; all_tables only makes one that is missing."""
+    field, mode, tables = "publication.name", _autocreate(config), listed(missing)
+    hint = f"ALTER PUBLICATION {name} ADD TABLE {', '.join('.'.join(t) for t in missing[:SHOWN_NAMES])}"
+    if mode == "filtered":
+        message = f"{tables}: not in publication {name} yet; the connector adds it at its start if its role owns publication and tables"
+        return found("warning", "publication-tables", message, f"or add it by hand: {hint}", field)
+    if mode == "all_tables":
+        message = f"{tables}: not in publication {name}, which is there: autocreate makes a missing one and adds nothing to this"
+        return found("warning", "publication-tables", message, f"{hint}; a publication FOR ALL TABLES needs a superuser", field)
+    return found("error", "publication-tables", f"{tables}: not in publication {name}, so no change of it is ever sent", hint, field)
 
 
 def _partitioned(
@@ -264,7 +294,7 @@ def _partitioned(
 def _no_publication(
     connection: psycopg.Connection[Any], config: Config, name: str, captured: Sequence[Table], found: Found
 ) -> Iterator[Finding]:
-    mode = config.get("publication.autocreate.mode", "all_tables").lower()
+    mode = _autocreate(config)
     if mode == "disabled":
         message = f"there is no publication {name}, and publication.autocreate.mode is disabled: the task fails"
         hint = f"CREATE PUBLICATION {name} FOR TABLE {listed(captured) or '...'}, with the signal and heartbeat tables"
@@ -316,7 +346,7 @@ def _slot(connection: psycopg.Connection[Any], config: Config, found: Found, dep
     if row is None:
         return
     kind, plugin, database, active, status = row
-    if kind != "logical" or plugin != "pgoutput" or database != connection.info.dbname:
+    if kind != "logical" or plugin != _decoder(config) or database != connection.info.dbname:
         message = f"slot {name} is {kind}, of database {database} with plugin {plugin}: the connector cannot use it"
         yield found("error", "slot-foreign", message, "choose another slot.name", field)
     elif active and not deployed:

@@ -67,7 +67,7 @@ def delete(cluster: Cluster, name: str, purge: list[Left], timeout_s: float = 60
     for left in purge:
         if left.kind == "slot" and config is not None:
             _drop_slot(cluster, config, left.name)
-            first_load.forget(cluster, config, [first_load.load_id(name), first_load.pending_id(name)])
+            first_load.forget(cluster, config, [first_load.load_id(name, config), first_load.pending_id(name, config)])
             done.append(f"slot {left.name} dropped")
         if left.kind == "publication" and config is not None:
             _drop_publication(cluster, config, left.name)

@@ -16,27 +16,12 @@ from connect_configs.rules_debezium import POSTGRES
 from connect_configs.rules_mongo import MONGO
 from connect_configs.ruleset import Rule, Told, lines_of, setting
 from connect_configs.sources import kind_of, slot_of
-from connect_configs.variables import REFERENCE, is_secret, shown
+from connect_configs.variables import REFERENCE, is_plain_secret, is_secret
 
 CONVERTER = re.compile(r"(key|value|header)\.converter")
 PLACE = re.compile(r".*(hostname|host|\.uri|\.url|\.servers)")
-PASSWORD_INSIDE = re.compile(
-    r"\b(?:password|passwd|pwd|passphrase|secret|token|sharedaccesskey|accountkey)\s*=\s*[\"']?(?!\$\{)(?P<value>[^\s&;\"']+)",
-    re.IGNORECASE,
-)
 BEGINS_LIKE_REFERENCE = re.compile(r"\$\{[^}]*\}?")
 UNWRAPS = ("ExtractNewRecordState", "ExtractNewDocumentState")
-
-
-def is_plain_secret(key: str, value: str) -> bool:
-    """A password, a token, credentials inside an address: anything that belongs to a config provider."""
-    if PASSWORD_INSIDE.search(value):
-        return True
-    if "jaas" in key.lower():  # a text around references, which the line above has looked into
-        return False
-    if is_secret(key) and (value.lower() in ("true", "false") or "://" in value):  # a switch, or the address of a token endpoint
-        return shown("", value) != value
-    return shown(key, value) != value
 
 
 def _plain_secrets(config: Config) -> Told:
@@ -54,7 +39,7 @@ def _malformed(config: Config) -> Told:
             if not found.endswith("}"):
                 yield key, f"{key} has a reference that is not closed: the worker would take it as plain text"
             elif ours or ":" in found:
-                what = "something" if is_secret(key) else found
+                what = "something" if is_secret(key) or is_plain_secret(key, value) else found
                 yield key, f"{key} has {what} that looks like a reference and is none: the worker would take it as plain text"
 
 

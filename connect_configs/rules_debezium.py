@@ -10,6 +10,7 @@ from connect_configs.ruleset import REFERENCE_BEGINS, Rule, Told, is_number_belo
 SLOT_NAME = re.compile(r"[a-z0-9_]{1,63}")
 READS_ROWS_AT_START = ("initial", "always", "initial_only", "when_needed")
 READS_NO_ROWS = ("no_data", "never")
+READ_ONLY_CHANNELS = frozenset({"kafka", "file", "jmx"})  # signals of a connector that writes nothing into its database
 LISTS = ("table", "schema", "column")
 HOW_TO_LOAD = "set snapshot.mode to no_data, with a signal table, and load with `c360 connect snapshot`"
 
@@ -44,19 +45,24 @@ def _truncates_skipped(config: Config) -> Told:
 def _no_way_to_load(config: Config) -> Told:
     if config.get("snapshot.mode", "initial").lower() not in READS_NO_ROWS:
         return
-    if not config.get("signal.data.collection", "").strip():
-        yield (
-            "signal.data.collection",
-            "snapshot.mode reads no rows and there is no signal.data.collection: rows that are there stay unread",
-        )
     channels = config.get("signal.enabled.channels", "source")
-    if REFERENCE_BEGINS not in channels and "source" not in parts_of(channels):
-        yield "signal.enabled.channels", f"signal.enabled.channels is {channels!r} without source: rows that are there stay unread"
+    if REFERENCE_BEGINS in channels + config.get("read.only", ""):
+        return
+    if config.get("read.only", "").lower() == "true" and READ_ONLY_CHANNELS & set(parts_of(channels)):
+        return
+    if not config.get("signal.data.collection", "").strip():
+        said = (
+            "snapshot.mode reads no rows and there is no signal.data.collection: only changes are sent, rows that are there are never read"
+        )
+        yield "signal.data.collection", said
+    elif "source" not in parts_of(channels):
+        said = f"signal.enabled.channels is {channels!r} without source: only changes are sent, rows that are there are never read"
+        yield "signal.enabled.channels", said
 
 
 POSTGRES: tuple[Rule, ...] = (
     setting(
-        "plugin-name", "error", "plugin.name", lambda v: v != "pgoutput",
+        "plugin-name", "warning", "plugin.name", lambda v: v != "pgoutput",
         "only pgoutput is part of PostgreSQL, any other plugin must be built into the server", "set it to pgoutput", "decoderbufs",
     ),
     setting(
@@ -112,8 +118,9 @@ POSTGRES: tuple[Rule, ...] = (
         HOW_TO_LOAD, "initial",
     ),
     Rule(
-        "snapshot-impossible", "error",
-        "`snapshot.mode` reads no rows, and there is no signal table to load them by", "name a signal table and the channel source",
+        "snapshot-impossible", "warning",
+        "`snapshot.mode` reads no rows, and there is no signal table to load them by: only changes are sent",
+        "fine if that is meant; else name a signal table and the channel source",
         _no_way_to_load,
     ),
     setting(
@@ -133,7 +140,7 @@ POSTGRES: tuple[Rule, ...] = (
         _captures_everything,
     ),
     setting(
-        "errors-tolerated-source", "error", "errors.tolerance", {"all"},
+        "errors-tolerated-source", "warning", "errors.tolerance", {"all"},
         "records that cannot be converted are left out, and a source has no dead letters", "leave it out", "none",
     ),
 )  # fmt: skip

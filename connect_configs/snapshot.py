@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from commerce360.errors import C360Error, ConfigError, UnavailableError
-from connect_configs import first_load, sources
+from connect_configs import sources
 from connect_configs.client import known
 from connect_configs.cluster import Cluster
 from connect_configs.java_keys import UnreadableKeyError, decode
@@ -105,7 +105,7 @@ def check(cluster: Cluster, name: str, config: Config, tables: Sequence[Table], 
 
 def all_tables(cluster: Cluster, config: Config) -> list[Table]:
     """Captured tables that hold data: not those of signals and heartbeats."""
-    signals, beat = first_load.signal_table(config), config.get("heartbeat.action.query", "").lower()
+    signals, beat = sources.signal_table(config), config.get("heartbeat.action.query", "").lower()
     with sources.postgres(cluster, config) as connection, sources.answering(config):
         found = sources.captured_tables(connection, config)
     return [t for t in found if t != signals and not re.search(rf"\b{re.escape(t[1].lower())}\b", beat)]
@@ -126,7 +126,7 @@ def running(cluster: Cluster, name: str) -> None:
 def _signals(name: str, config: Config) -> Table:
     if sources.kind_of(config) != "postgres":
         raise ConfigError(f"{name} is no Debezium PostgreSQL connector", "only those take incremental snapshots here")
-    if (table := first_load.signal_table(config)) is None:
+    if (table := sources.signal_table(config)) is None:
         raise ConfigError(f"{name} has no signal table", "set signal.data.collection, with `source` among signal.enabled.channels")
     return table
 
@@ -174,7 +174,7 @@ def request(cluster: Cluster, config: Config, tables: Sequence[Table], signal_id
     read its slot.
     """
     wait_streaming(cluster, config)
-    names = [_pattern(table) for table in tables]
+    names = [pattern(table) for table in tables]
     data: dict[str, Any] = {"type": "incremental", "data-collections": names}
     if where:
         data["additional-conditions"] = [{"data-collection": name, "filter": where} for name in names]
@@ -185,11 +185,11 @@ def cancel(cluster: Cluster, config: Config, signal_id: str, tables: Sequence[Ta
     """End the snapshot of `tables`, or of all of them; rows that were read stay read."""
     data: dict[str, Any] = {"type": "incremental"}
     if tables:
-        data["data-collections"] = [_pattern(table) for table in tables]
+        data["data-collections"] = [pattern(table) for table in tables]
     return _signal(cluster, config, signal_id, STOP, data)
 
 
-def _pattern(table: Table) -> str:
+def pattern(table: Table) -> str:
     """Debezium takes regular expressions; plain names stand as they are."""
     return ".".join(part if PLAIN.fullmatch(part) else re.escape(part) for part in table)
 
@@ -221,9 +221,12 @@ def wait_streaming(cluster: Cluster, config: Config, timeout_s: float = 60.0) ->
 # --- following
 
 
-def loaded(offsets: Iterable[Mapping[str, Any]], position: int) -> bool:
-    """Has Debezium, by its stored offsets, passed `position` with no incremental snapshot open?"""
-    stored = [entry["offset"] for entry in offsets]
+def loaded(offsets: Iterable[Mapping[str, Any]], position: int, prefix: str) -> bool:
+    """Has Debezium, by its stored offsets, passed `position` with no incremental snapshot open?
+
+    Only those of `prefix` count: the offsets of an earlier topic.prefix stay, and never move.
+    """
+    stored = [entry["offset"] for entry in offsets if entry["partition"].get("server") == prefix and entry["offset"]]
     return bool(stored) and all(o.get("lsn", 0) >= position and COLLECTIONS not in o for o in stored)
 
 
@@ -257,7 +260,7 @@ def wait(
     deadline, told, look = time.monotonic() + timeout_s, "", time.monotonic() + STATUS_EVERY_S
     while True:
         offsets = cluster.client.offsets(name)
-        done = loaded(offsets, position)
+        done = loaded(offsets, position, config.get("topic.prefix", ""))
         found = watch.progress(offsets, done)
         if found.summary != told:
             on_progress(found)
@@ -305,7 +308,7 @@ class _Watch:
     def _chunks(self, now: Sequence[str]) -> dict[str, int]:
         from psycopg import Error, sql
 
-        table = first_load.signal_table(self.config)
+        table = sources.signal_table(self.config)
         query = sql.SQL("SELECT data FROM {} WHERE type = %s").format(sql.Identifier(*(table or ("", ""))))
         found: dict[str, int] = {}
         try:
@@ -323,7 +326,7 @@ class _Watch:
         """Without heartbeats nothing may come behind the request, and the stored position would never pass it."""
         from psycopg import Error, sql
 
-        table = first_load.signal_table(self.config)
+        table = sources.signal_table(self.config)
         if found.left or table is None or self.config.get("heartbeat.action.query"):
             return
         ask = sql.SQL("UPDATE {} SET type = type WHERE type = %s").format(sql.Identifier(*table))

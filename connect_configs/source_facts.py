@@ -11,30 +11,39 @@ from connect_configs import first_load, sources
 from connect_configs.changes import Facts, Slot
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config, Connector
+from connect_configs.plan import renamed_from
+from connect_configs.snapshot import pattern
 from connect_configs.sources import Table
 
 if TYPE_CHECKING:
     import psycopg
 
 THREADS = 8
-PLACE = ("database.hostname", "database.port", "database.dbname")
 
 
 def gather(cluster: Cluster, desired: Mapping[str, Config], deployed: Mapping[str, Connector]) -> dict[str, Facts]:
     """By connector; one whose source does not let us look has the reason in `unseen`. Raises nothing but what Connect raises."""
+
+    def look(name: str) -> Facts:
+        before = deployed.get(name) or deployed.get(renamed_from(name, desired[name], desired, deployed))
+        return _of(cluster, name, desired[name], before)
+
     with ThreadPoolExecutor(THREADS) as pool:
-        futures = {name: pool.submit(_of, cluster, name, config, deployed.get(name)) for name, config in desired.items()}
+        futures = {name: pool.submit(look, name) for name in desired}
         return {name: future.result() for name, future in futures.items()}
 
 
-def _of(cluster: Cluster, name: str, config: Config, deployed: Connector | None) -> Facts:
-    is_same = deployed is not None and deployed.config == config
-    topics = tuple(cluster.client.topics(name)) if deployed and not is_same else ()
+def _of(cluster: Cluster, name: str, config: Config, before: Connector | None) -> Facts:
+    """`before`: what is deployed under this name, or under the name that it had."""
+    is_same = before is not None and before.name == name and before.config == config
+    topics = tuple(cluster.client.topics(before.name)) if before and not is_same else ()
     kind = sources.kind_of(config)
     try:
         if kind == "postgres":
             with sources.postgres(cluster, config) as connection, sources.answering(config):
-                return _load_only(connection, name, config) if is_same else _of_postgres(connection, name, config, deployed, topics)
+                if is_same:
+                    return _load_only(connection, name, config)
+                return _of_postgres(cluster, connection, name, config, before, topics)
         if kind == "mongo" and not is_same:
             return Facts(topics=topics, documents=_documents(cluster, config))
     except C360Error as error:
@@ -43,31 +52,30 @@ def _of(cluster: Cluster, name: str, config: Config, deployed: Connector | None)
 
 
 def _load_only(connection: psycopg.Connection[Any], name: str, config: Config) -> Facts:
-    marks = first_load.marks(connection, config, name)
-    if first_load.pending_id(name) not in marks:
-        return Facts()
-    return Facts(rows=_rows(connection, config), load_is_pending=True)
+    pending = first_load.marks(connection, config, name).pending
+    return Facts(rows=_rows(connection, config), pending=pending) if pending else Facts()
 
 
 def _of_postgres(
-    connection: psycopg.Connection[Any], name: str, config: Config, deployed: Connector | None, topics: tuple[str, ...]
+    cluster: Cluster, connection: psycopg.Connection[Any], name: str, config: Config, before: Connector | None, topics: tuple[str, ...]
 ) -> Facts:
-    marks = first_load.marks(connection, config, name)
-    has_same_place = deployed is not None and all(deployed.config.get(k) == config.get(k) for k in PLACE)
+    marks, rows = first_load.marks(connection, config, name), _rows(connection, config)
+    is_same_place = sources.same_database(cluster, before.config, config) if before else None
     return Facts(
-        rows=_rows(connection, config),
-        was=tuple(captured(connection, deployed.config)) if deployed and has_same_place else (),
+        rows=rows,
+        was=tuple(captured(connection, before.config)) if before and is_same_place else (),
         published=_published(connection, sources.publication_of(config)),
         slots=slots(connection),
-        is_loaded=bool(marks.intersection(first_load.is_loaded(name))),
-        load_is_pending=first_load.pending_id(name) in marks,
+        is_loaded=marks.asked is not None and marks.asked.issuperset(map(pattern, rows)),
+        pending=marks.pending,
+        is_same_place=is_same_place,
         topics=topics,
     )
 
 
 def captured(connection: psycopg.Connection[Any], config: Config) -> list[Table]:
     """Tables whose rows are somebody's data: not the one of signals."""
-    signals = first_load.signal_table(config)
+    signals = sources.signal_table(config)
     return [t for t in sources.captured_tables(connection, config) if t != signals]
 
 

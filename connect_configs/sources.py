@@ -22,7 +22,7 @@ KINDS: dict[str, Literal["postgres", "mongo"]] = {
     "MongoSourceConnector": "mongo",
 }
 CONNECT_TIMEOUT_S = 5
-DEFAULT_SLOT, DEFAULT_PUBLICATION = "debezium", "dbz_publication"  # of Debezium 3.7
+DEFAULT_SLOT, DEFAULT_PUBLICATION, DEFAULT_PORT = "debezium", "dbz_publication", "5432"  # of Debezium 3.7
 PASSWORD_REFUSED = frozenset({"28P01", "28000"})  # SQLSTATE invalid_password, invalid_authorization_specification
 SMALL_BYTES = 64 * 2**20
 Table = tuple[str, str]  # schema, name
@@ -49,6 +49,26 @@ def publication_of(config: Config) -> str:
     return config.get("publication.name", DEFAULT_PUBLICATION)
 
 
+def signal_table(config: Config) -> Table | None:
+    """Schema and name; None where the connector has none that a row could be written to."""
+    channels = [c.strip() for c in config.get("signal.enabled.channels", "source").split(",")]
+    schema, _, name = config.get("signal.data.collection", "").strip().rpartition(".")
+    return (schema, name) if "source" in channels and schema and name else None
+
+
+def place_of(config: Config) -> tuple[str, str, str]:
+    """Host, port and database of a Debezium PostgreSQL connector, with its defaults; references as they stand."""
+    return config.get("database.hostname", ""), config.get("database.port", DEFAULT_PORT), config.get("database.dbname", "")
+
+
+def same_database(cluster: Cluster, a: Config, b: Config) -> bool:
+    """References resolved where that is possible here; where it is not, only what is written alike counts as the same."""
+    try:
+        return all(cluster.variables.resolve(x) == cluster.variables.resolve(y) for x, y in zip(place_of(a), place_of(b), strict=True))
+    except ConfigError:
+        return place_of(a) == place_of(b)
+
+
 def postgres(cluster: Cluster, config: Config, as_admin: bool = False) -> psycopg.Connection[Any]:
     """As the connector's own account, or as the context's admin. Autocommit; close it.
 
@@ -64,7 +84,7 @@ def postgres(cluster: Cluster, config: Config, as_admin: bool = False) -> psycop
         if cluster.admin is None:
             raise ConfigError("the context has no admin account for the source", "give it one: `c360 connect context add --admin-user`")
         user, password = cluster.admin.user, cluster.admin.password
-    host, port, dbname = get(config, "database.hostname"), get(config, "database.port", "5432"), get(config, "database.dbname")
+    host, port, dbname = get(config, "database.hostname"), get(config, "database.port", DEFAULT_PORT), get(config, "database.dbname")
     sslmode = get(config, "database.sslmode", "prefer")
     info = make_conninfo(
         host=host, port=port, dbname=dbname, user=user, password=password, sslmode=sslmode, connect_timeout=CONNECT_TIMEOUT_S

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from connect_configs import mongo_checks, postgres_checks, rules
 from connect_configs.client import Connect
@@ -19,11 +18,10 @@ from connect_configs.findings import Finding
 from connect_configs.http import ConnectError, ConnectUnavailableError
 from connect_configs.model import Config
 from connect_configs.sources import kind_of, slot_of
-from connect_configs.variables import HIDDEN, USERINFO, Reference, UnresolvedError, Variables, is_secret, references
+from connect_configs.variables import Reference, UnresolvedError, Variables, is_secret, references, scrub, secrets_of
 
 EVERY = "(all)"  # stands for a connector's name where a finding is about all of them
 MESSAGE_LENGTH = 400
-SHORTEST_SECRET = 3  # a shorter one would blot out half of every message
 THREADS = 8  # a MongoDB that is away takes the worker 11 s
 # Handed on to other parts, which the plugin does not describe.
 HANDED_ON = ("topic.creation.", "producer.override.", "consumer.override.", "admin.override.", "transforms.", "predicates.", "converters.")
@@ -55,7 +53,7 @@ def validate(cluster: Cluster | None, configs: Mapping[str, Config], deployed_na
     deployed = frozenset(deployed_names)
     jobs: list[Callable[[], list[Finding]]] = []
     for name, config in configs.items():
-        hidden = secrets_of(cluster.variables, config)
+        hidden = secrets_of(config, cluster.variables)
         jobs += [partial(of_server, cluster.client, name, config, hidden), partial(_source_job, cluster, name, config, hidden, deployed)]
     with ThreadPoolExecutor(THREADS, thread_name_prefix="validate") as pool:
         found = [finding for findings in pool.map(lambda job: job(), jobs) for finding in findings]
@@ -123,47 +121,12 @@ def _unknown(name: str, config: Config, known: set[str]) -> Iterator[Finding]:
 # --- secrets
 
 
-def secrets_of(variables: Variables, config: Config) -> list[str]:
-    """Values that no message may hold, the longest first: secrets in plain text, and those that references give here."""
-    found: set[str] = set()
-    for text in (text for key, value in config.items() for text in _secret_texts(variables, key, value)):
-        found.add(text)
-        if userinfo := USERINFO.search(text):
-            password = userinfo[0].partition("://")[2].removesuffix("@").partition(":")[2]
-            found |= {password, unquote(password)}
-        if inside := rules.PASSWORD_INSIDE.search(text):
-            found.add(inside["value"])
-    return sorted((text for text in found if len(text) >= SHORTEST_SECRET), key=len, reverse=True)
-
-
-def _secret_texts(variables: Variables, key: str, value: str) -> Iterator[str]:
-    if rules.is_plain_secret(key, value):
-        yield value
-    userinfo = USERINFO.search(value)
-    for reference in references(value):
-        resolved = _resolved(variables, reference)
-        if is_secret(key) or USERINFO.search(resolved) or (userinfo and reference.text in userinfo[0]):
-            yield resolved
-
-
-def _resolved(variables: Variables, reference: Reference) -> str:
-    try:
-        return variables.value(reference)
-    except UnresolvedError:
-        return ""
-
-
 def _scrubbed(findings: Iterable[Finding], config: Config, hidden: Iterable[str]) -> list[Finding]:
-    texts = sorted({*hidden, *secrets_of(Variables(files=False), config)}, key=len, reverse=True)
+    texts = {*hidden, *secrets_of(config)}
     return [
-        Finding(f.connector, f.level, f.rule, without(f.message, texts)[:MESSAGE_LENGTH], without(f.hint, texts), f.field) for f in findings
+        Finding(f.connector, f.level, f.rule, scrub(f.message, texts, config)[:MESSAGE_LENGTH], scrub(f.hint, texts, config), f.field)
+        for f in findings
     ]
-
-
-def without(message: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        message = message.replace(secret, HIDDEN)
-    return USERINFO.sub(lambda m: f"{m['scheme']}{HIDDEN}@", message)
 
 
 def of_secrets(variables: Variables, name: str, config: Config) -> Iterator[Finding]:

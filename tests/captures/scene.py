@@ -131,7 +131,7 @@ class Scene:
 
         def stored() -> bool:
             self.db.execute("UPDATE dbz_heartbeat SET ts = now()")  # there must be something behind it
-            return loaded(self.servers.client.offsets(self.connector), position)
+            return loaded(self.servers.client.offsets(self.connector), position, self.name)
 
         wait("everything is sent", stored, pause_s=0.5)
 

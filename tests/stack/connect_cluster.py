@@ -23,6 +23,7 @@ from commerce360.local.bootstrap import java
 from commerce360.local.services.java import Connect as ConnectService
 from commerce360.local.stack import INGEST, Stack
 from commerce360.local.supervisor import Supervisor
+from connect_configs.contexts import FILE_VARIABLE, Context, Contexts
 from connect_configs.files import CONFIGS
 
 SHOP = {"customers": 30, "products": 5, "past_orders": 10, "past_clicks": 10, "past_reviews": 10}
@@ -72,6 +73,17 @@ class ConnectCluster:
             env={**os.environ, **env},
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def context(self, file: Path, url: str) -> list[str]:
+        """The command with a context of its own: these workers, and all else as the stack's own cluster has it."""
+        variables, secret = file.with_suffix(".env"), file.with_suffix(".secret")
+        variables.write_text("".join(f"{k}={v}\n" for k, v in self.cluster.variables.env.items()))
+        assert self.cluster.admin
+        secret.write_text(self.cluster.admin.password)
+        kafka = self.cluster.kafka["bootstrap.servers"]
+        login = Context("rolling", url, variables=str(variables), admin_user="postgres", admin_password=f"file:{secret}", kafka=kafka)
+        Contexts(file).add(login, use=True)
+        return ["env", f"{FILE_VARIABLE}={file}", sys.executable, "-m", "commerce360.cli.main", "connect"]
 
     def database(self, name: str, items: str = ITEMS, debezium: str = DEBEZIUM) -> psycopg.Connection[Any]:
         """A new database with a table `items` and what Debezium needs; a superuser's connection to it, autocommit."""
@@ -140,9 +152,11 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.supervisor.stop_all()
 
-    def roll(self) -> None:
-        """Stop and start one after the other, as a rolling restart does."""
+    def stop_first(self) -> None:
         self.stack.stop_service("connect")
+
+    def roll(self) -> None:
+        """The first one comes back, then the second goes and comes back, as in a rolling restart."""
         self.stack.start_service("connect")
         self.supervisor.stop(SecondWorker.name)
         self.supervisor.start(SecondWorker.name)

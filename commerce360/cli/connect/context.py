@@ -41,6 +41,7 @@ def add(
     kafka_config: Annotated[str, typer.Option(help="File of name=value lines with more librdkafka settings.")] = "",
     registry: Annotated[str, typer.Option(help="Schema registry: to close keys that are gone.")] = "",
     use: Annotated[bool, typer.Option("--use", help="Choose it, too.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Add a cluster. The first one is chosen at once."""
     from connect_configs.contexts import Context
@@ -48,7 +49,7 @@ def add(
     made = Context(*(name, url, user, password, token, cert, key, ca, variables, admin_user, admin_password, kafka, kafka_config, registry))
     store = contexts()
     store.add(made, use)
-    typer.echo(f"context {name} is in {store.path}" + (", and chosen" if store.chosen() == name else ""))
+    _said({"name": name, "file": str(store.path), "chosen": store.chosen() == name}, f"context {name} is in {store.path}", as_json)
 
 
 @app.command("list")
@@ -66,17 +67,21 @@ def show(as_json: Json = False) -> None:
 
 
 @app.command()
-def use(name: Annotated[str, typer.Argument(help=f"A context, or {LOCAL} for the stack of this machine.")]) -> None:
+def use(name: Annotated[str, typer.Argument(help=f"A context, or {LOCAL} for the stack of this machine.")], as_json: Json = False) -> None:
     """Choose a context for the commands that name none."""
     contexts().use("" if name == LOCAL else name)
-    typer.echo(f"{name} is chosen")
+    _said({"name": name, "chosen": True}, f"{name} is chosen", as_json)
 
 
 @app.command()
-def remove(name: Annotated[str, typer.Argument(help="The context to forget.")]) -> None:
+def remove(name: Annotated[str, typer.Argument(help="The context to forget.")], as_json: Json = False) -> None:
     """Forget a context. The cluster is not touched."""
     contexts().remove(name)
-    typer.echo(f"{name} is forgotten")
+    _said({"name": name, "removed": True}, f"{name} is forgotten", as_json)
+
+
+def _said(made: dict[str, object], text: str, as_json: bool) -> None:
+    say_json(made) if as_json else typer.echo(text)
 
 
 @app.command("test")

@@ -15,7 +15,7 @@ from commerce360.cli.interrupts import raise_on_signal
 from commerce360.errors import ConfigError
 
 if TYPE_CHECKING:
-    from connect_configs.apply import Applied
+    from connect_configs.apply import Applied, Apply
     from connect_configs.changes import Change, Plan
     from connect_configs.cluster import Cluster
     from connect_configs.model import Config
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"create": "green", "update": "yellow", "delete": "red", "unmanaged": "magenta"}
 VALUE_LENGTH = 80
+LEFT_TO_DO = ("snapshot-needed", "not-published", "load-by-hand")
 PATIENCE_S = 60.0  # longer than a worker takes to be restarted
 Paths = Annotated[list[Path] | None, typer.Argument(help="Files, or folders with one JSON file a connector; none: those of this project.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -61,7 +62,10 @@ def apply(
     ] = None,
     validate: Annotated[bool, typer.Option("--validate/--no-validate", help="Check files, server and sources first.")] = True,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the rows of new connectors are loaded.")] = True,
-    timeout_s: Annotated[float, typer.Option("--timeout", parser=seconds, metavar="DURATION", help="For each connector.")] = 120.0,
+    timeout_s: Annotated[float, typer.Option("--timeout", parser=seconds, metavar="DURATION", help="Until the tasks run.")] = 120.0,
+    load_timeout_s: Annotated[
+        float, typer.Option("--load-timeout", parser=seconds, metavar="DURATION", help="Until the rows of a connector are loaded.")
+    ] = 3_600.0,
     as_json: Json = False,
 ) -> None:
     """Make what is deployed equal to the files: validate, plan, ask, deploy, wait until every task runs. May be repeated."""
@@ -86,18 +90,25 @@ def apply(
     confirmed(_question(made), yes)
     raise_on_signal()
     told = _Told(as_json)
+    work = Apply(cluster, told, default_folder(os.environ), create_state.upper(), timeout_s)  # type: ignore[arg-type]
     try:
-        backups = default_folder(os.environ)
-        done = Apply(cluster, told, backups, create_state.upper(), timeout_s).run(made, allow or [])  # type: ignore[arg-type]
+        done = work.run(made, allow or [])
         if wait:
-            _wait_for_rows(cluster, made, done, told)
+            _wait_for_rows(cluster, made, done, load_timeout_s, told)
     except KeyboardInterrupt:
-        typer.secho(f"interrupted while {told.last or 'starting'}; run the same apply again: it goes on from there", err=True)
+        typer.secho("\n".join([f"interrupted while {told.last or 'starting'}", *_ways(work)]), err=True)
         raise
-    if as_json:
-        say_json({**made.as_json(), "applied": [a.as_json() for a in done]})
-    else:
+    finally:
+        if as_json:
+            failed = {name: error.message for name, error in work.failed.items()}
+            say_json({**made.as_json(), "applied": [a.as_json() for a in work.done], "failed": failed})
+    if not as_json:
         typer.echo("\n".join(_next_steps(made)))
+
+
+def _ways(work: Apply) -> list[str]:
+    undo = [f"or back:  {command}" for command in work.way_back]
+    return ["go on:    the same apply again: it takes up what is left", *undo]
 
 
 class _Told:
@@ -118,6 +129,10 @@ def _plan(
     from connect_configs import files, source_facts
     from connect_configs import plan as plans
 
+    if prune and (single := [p for p in paths or [] if not p.is_dir()]):
+        raise ConfigError(
+            f"--prune with a single file ({single[0]}) would delete every other connector", "name the folder that has them all"
+        )
     desired = files.read(paths or [files.CONFIGS])
     deployed = cluster.client.overview()
     if only:
@@ -135,6 +150,7 @@ def _validate(cluster: Cluster, made: Plan, desired: dict[str, Config], as_json:
     A slot that is in use by the connector that goes because it was renamed is free by then.
     """
     from commerce360.cli.connect.validate import show_findings
+    from connect_configs import rules
     from connect_configs.findings import errors
     from connect_configs.validation import validate
 
@@ -143,13 +159,15 @@ def _validate(cluster: Cluster, made: Plan, desired: dict[str, Config], as_json:
     going = {c.name for c in made.work if c.action == "delete"}
     freed = {c.name for c in made.work if c.renamed_from in going}
     findings = validate(cluster, {name: desired[name] for name in names}, deployed)
+    together = {c.name: c.config for c in made.changes if c.name not in going}
+    findings += [f for f in rules.check_all(together) if f.connector in names and f not in findings]
     findings = [f for f in findings if f.level != "unchecked" and not (f.rule == "slot-taken" and f.connector in freed)]
     show_findings(findings, to_stderr=as_json)
     if wrong := errors(findings):
         raise ConfigError(f"{len(wrong)} errors: nothing was changed", "mend them, or `--no-validate` if you know better")
 
 
-def _wait_for_rows(cluster: Cluster, made: Plan, done: list[Applied], told: _Told) -> None:
+def _wait_for_rows(cluster: Cluster, made: Plan, done: list[Applied], timeout_s: float, told: _Told) -> None:
     from connect_configs import snapshot
 
     configs = {c.name: c.config for c in made.changes}
@@ -157,7 +175,7 @@ def _wait_for_rows(cluster: Cluster, made: Plan, done: list[Applied], told: _Tol
         if applied.load is None:
             continue
         name, config = applied.name, configs[applied.name]
-        snapshot.wait(cluster, name, config, applied.load, partial(_tell_progress, told, name))
+        snapshot.wait(cluster, name, config, applied.load, partial(_tell_progress, told, name), timeout_s)
         snapshot.clean(cluster, name, config)
         told(name, "its rows are loaded")
 
@@ -206,7 +224,9 @@ def _verbs(made: Plan) -> dict[str, str]:
 
 def _next_steps(made: Plan) -> list[str]:
     """What is left for the person who applied."""
-    asked = [c.message for change in made.changes for c in change.consequences if c.kind in ("snapshot-needed", "not-published")]
+    asked = [
+        c.message for change in made.changes for c in change.consequences if c.kind in ("snapshot-needed", "not-published", "load-by-hand")
+    ]
     return ["applied", *(f"left to do: {text}" for text in asked)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from connect_configs import plan as plans
-from connect_configs.changes import Change, Facts, LossNotAllowedError, Slot, check_losses
+from connect_configs.changes import Change, Facts, LossNotAllowedError, Pending, Slot, check_losses
 from connect_configs.files import configurations
 from connect_configs.model import Config, Connector, Status, Task
 
@@ -147,7 +147,8 @@ def test_what_else_has_a_consequence(changes: dict[str, str], kind: str, loss: s
     ("changes", "kind", "loss"),
     [
         ({"collection": "carts"}, "other-stream", "gap"),
-        ({"offset__partition__name": "another"}, "copy", ""),
+        ({"offset__partition__name": "another"}, "copy", "gap"),
+        ({"publish__full__document__only": "true"}, "document-only", "records"),
         ({"topic__prefix": "shop"}, "new-topics", ""),
         ({"output__format__key": "json"}, "record-form", ""),
         ({"pipeline": "[]"}, "filter", "records"),
@@ -175,8 +176,12 @@ def test_a_new_connector_is_loaded_once() -> None:
 
 
 def test_an_interrupted_load_is_work_though_nothing_differs() -> None:
-    made = plans.make({"c": OLTP}, {"c": running("c", OLTP)}, {"c": Facts(rows=ROWS, load_is_pending=True)})
-    assert [c.action for c in made.work] == ["unchanged"]
+    made = plans.make({"c": OLTP}, {"c": running("c", OLTP)}, {"c": Facts(rows=ROWS, pending=Pending())})
+    assert [(c.action, c.has("load"), c.has("reset-offsets")) for c in made.work] == [("unchanged", True, False)]
+    moving = plans.make({"c": OLTP}, {"c": running("c", OLTP)}, {"c": Facts(rows=ROWS, pending=Pending(reset=True))})
+    assert [(c.has("load"), c.has("reset-offsets")) for c in moving.work] == [(True, True)]
+    edited = update(replace(FACTS, pending=Pending(reset=True)), poll__interval__ms="20")
+    assert (edited.has("load"), edited.has("reset-offsets")) == (True, True)
     assert not plans.make({"c": OLTP}, {"c": running("c", OLTP)}, {"c": Facts()}).work
 
 
@@ -208,3 +213,68 @@ def test_a_loss_must_be_named_to_be_allowed() -> None:
         check_losses(made, ["table"])
     assert "--allow-data-loss gap" in raised.value.hint
     check_losses(made, ["gap"])
+
+
+def test_what_is_not_known_is_not_called_harmless() -> None:
+    change = update(flush__lsn__source="false", poll__interval__ms="20")
+    assert [c.kind for c in change.consequences] == ["effect-unknown"]
+    assert "flush.lsn.source" in said(change)
+    assert "poll" not in said(change)
+    assert "nothing lost" not in said(update(column__exclude__list="sales.customers.email"))
+    assert update(event__processing__failure__handling__mode="skip").losses == {"records"}
+
+
+def test_the_same_place_written_otherwise_is_no_other_place() -> None:
+    plain = {**OLTP, "database.port": "", "slot.name": ""}
+    plain = {k: v for k, v in plain.items() if v}
+    assert [c.kind for c in update(FACTS, plain, database__port="5432").consequences] == ["task-restart"]
+    assert [c.kind for c in update(FACTS, plain, slot__name="debezium").consequences] == ["task-restart"]
+    written = {**OLTP, "database.hostname": "db"}
+    assert not update(replace(FACTS, is_same_place=True), written, database__hostname="${env:HOST}").losses
+    assert update(replace(FACTS, is_same_place=False), written, database__hostname="${env:HOST}").losses == {"gap"}
+    mongo = {**CLICKS, "connection.uri": "mongodb://a:1,b:2/?x=1"}
+    assert not update(Facts(), mongo, connection__uri="mongodb://u@a:1,b:2/?x=2").losses
+    assert update(Facts(), mongo, connection__uri="mongodb://c:3/").losses == {"gap"}
+
+
+def test_a_publication_without_a_table_and_fewer_operations_lose() -> None:
+    facts = replace(FACTS, published=frozenset({CUSTOMERS, PRODUCTS, ORDERS}))
+    change = update(facts, publication__name="half")
+    assert change.losses == {"table"}
+    assert "not sales.order_items" in said(change)
+    assert not update(FACTS, {**OLTP, "skipped.operations": "c,u,d,t"}, skipped__operations="t").losses
+    assert update(FACTS, {**OLTP, "skipped.operations": "t"}, skipped__operations="d").losses == {"records"}
+
+
+def test_a_rename_that_changes_more_says_all_of_it() -> None:
+    facts = replace(FACTS, rows={CUSTOMERS: 1}, is_same_place=True)
+    wanted = {**OLTP, "topic.prefix": "shop", "table.include.list": "sales.customers"}
+    (new, _) = plans.make({"new": wanted}, {"old": running("old", OLTP)}, {"new": facts}).changes
+    assert new.renamed_from == "old"
+    assert new.losses == {"table"}
+    assert {"offsets-orphaned", "new-topics", "table-removed"} <= {c.kind for c in new.consequences}
+    assert new.has("load")
+
+
+def test_two_sinks_of_one_topic_are_two() -> None:
+    sink = {"connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector", "topics": "a", "connection.url": "jdbc:x://one"}
+    made = plans.make({"two": {**sink, "connection.url": "jdbc:x://two"}}, {"one": running("one", sink)}, {})
+    assert [(c.action, c.renamed_from) for c in made.changes] == [("create", ""), ("unmanaged", "")]
+
+
+def test_a_short_class_name_is_the_same_class() -> None:
+    change = update(FACTS, {**OLTP, "connector.class": "PostgresConnector"}, connector__class=OLTP["connector.class"])
+    assert not change.losses
+
+
+def test_rows_that_cannot_be_asked_for_from_here_are_left_to_the_operator() -> None:
+    (change,) = plans.make({"c": OLTP}, {}, {"c": Facts("PostgreSQL is away")}).changes
+    assert not change.has("load")
+    assert "`c360 connect snapshot --all`" in said(change)
+
+
+def test_a_publication_that_debezium_makes_is_no_failure() -> None:
+    facts = replace(FACTS, published=None, slots={})
+    (change,) = plans.make({"c": {**OLTP, "publication.autocreate.mode": "filtered"}}, {}, {"c": facts}).changes
+    assert "will be made by Debezium (filtered)" in said(change)
+    assert "will fail" not in said(change)

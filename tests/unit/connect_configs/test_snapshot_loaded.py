@@ -23,4 +23,6 @@ OPEN = {"lsn": 200, "incremental_snapshot_collections": "[...]", "incremental_sn
 )
 def test_loaded(offsets: list[dict[str, Any]], expected: bool) -> None:
     stored = [{"partition": {"server": "oltp"}, "offset": offset} for offset in offsets]
-    assert loaded(stored, position=100) is expected
+    assert loaded(stored, 100, "oltp") is expected
+    former = [{"partition": {"server": "former"}, "offset": {"lsn": 5}}]
+    assert loaded([*stored, *former], 100, "oltp") is expected
