@@ -202,11 +202,13 @@ def _unpublished(config: Config, facts: Facts, tables: list[Table] | None = None
     if facts.unseen:
         return []
     name = publication_of(config)
-    if (mode := config.get("publication.autocreate.mode", "all_tables")) not in ("disabled", "no_tables"):
-        absent = facts.published is None
-        return [Consequence("publication-by-debezium", f"publication {name} will be made by Debezium ({mode})")] if absent else []
+    mode = config.get("publication.autocreate.mode", "all_tables")
     if facts.published is None:
+        if mode not in ("disabled", "no_tables"):
+            return [Consequence("publication-by-debezium", f"publication {name} will be made by Debezium ({mode})")]
         return [Consequence("publication-missing", f"there is no publication {name}: the task will fail until somebody makes it")]
+    if mode == "filtered":
+        return [Consequence("publication-by-debezium", f"Debezium makes publication {name} hold the captured tables ({mode})")]
     missing = [t for t in (tables if tables is not None else facts.rows) if t not in facts.published and is_included(config, t)]
     if not missing:
         return []

@@ -273,7 +273,7 @@ def _unpublished(config: Config, name: str, missing: Sequence[Table], found: Fou
         return found("warning", "publication-tables", message, f"or add it by hand: {hint}", field)
     if mode == "all_tables":
         message = f"{tables}: not in publication {name}, which is there: autocreate makes a missing one and adds nothing to this"
-        return found("warning", "publication-tables", message, f"{hint}; a publication FOR ALL TABLES needs a superuser", field)
+        return found("error", "publication-tables", message, f"{hint}; a publication FOR ALL TABLES needs a superuser", field)
     return found("error", "publication-tables", f"{tables}: not in publication {name}, so no change of it is ever sent", hint, field)
 
 

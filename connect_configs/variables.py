@@ -55,7 +55,7 @@ PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]
 INVALID_VALUE = r"Invalid value (?:(?!Invalid value ).)*? for configuration "
 INVALID_ANY = re.compile(INVALID_VALUE + r"(?P<key>[\w.-]*[\w-])", re.DOTALL)
 WITHOUT_VALUE = "Invalid value for configuration "
-QUOTED = re.compile(r"'(?P<text>[^'\n]*)'")
+QUOTED = re.compile(r"(?P<mark>['\"])(?P<text>(?:(?!(?P=mark)).){0,500})(?P=mark)", re.DOTALL)
 MASK, MASKED = "\ue000{}\ue001", re.compile("\ue000(\\d+)\ue001")  # stands for a reference while a value is looked at
 SHORTEST_SECRET = 3  # a shorter one would blot out half of every message
 HIDDEN = "******"
@@ -211,11 +211,11 @@ def _about_removed(text: str, key: str, value: str) -> str:
     if not (is_address(key) or is_secret(key)):
         return text
     reason = re.compile(rf"(?<=for configuration {re.escape(key)}:)(?:(?!\nInvalid value ).)*", re.DOTALL)
-    return reason.sub(lambda m: QUOTED.sub(_without_quoted, re.sub(r"(?<!\S)\S+@", f"{HIDDEN}@", m[0])), text)
+    return reason.sub(lambda m: re.sub(r"(?<!\S)\S+@", f"{HIDDEN}@", QUOTED.sub(_without_quoted, m[0])), text)
 
 
 def _without_quoted(match: re.Match[str]) -> str:
-    return match[0] if re.fullmatch(r"[a-z+]+://", match["text"]) else f"'{HIDDEN}'"
+    return match[0] if re.fullmatch(r"[a-z+]+://", match["text"]) else f"{match['mark']}{HIDDEN}{match['mark']}"
 
 
 def secrets_of(config: Config, variables: Variables | None = None) -> list[str]:

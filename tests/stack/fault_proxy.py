@@ -17,7 +17,8 @@ PASSED_ON = ("Authorization", "Content-Type", "Accept")
 class FaultProxy(ThreadingHTTPServer):
     """Each call takes the next fault off `faults`; without one it is passed on.
 
-    Faults: `hang` (s: `hang_s`), `reset` (closed without an answer), `drop` (passed on, and then closed without an answer), `html:STATUS`,
+    Faults: `hang` (s: `hang_s`), `reset` (closed without an answer), `drop` (passed on, and then closed without an answer), `fail`
+    (passed on, and then a 500 as Connect answers), `fail:STATUS` (the same with a page, as a proxy answers), `html:STATUS`,
     `json:STATUS:MESSAGE`, `redirect`. With `prefix` other paths answer an HTML 404. `seen` has (method, path, Authorization) of all calls.
     """
 
@@ -61,17 +62,23 @@ class Handler(BaseHTTPRequestHandler):
         elif not self.path.startswith(self.server.prefix):
             self._send(404, HTML, "text/html")
         else:
-            self._pass_on(body, drop=fault == "drop")
+            self._pass_on(body, fault, rest)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _answer  # noqa: N815 (names of http.server)
 
-    def _pass_on(self, body: bytes, drop: bool) -> None:
+    def _pass_on(self, body: bytes, fault: str, status: str) -> None:
         headers = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
         reply = requests.request(
             self.command, self.server.target + self.path.removeprefix(self.server.prefix), data=body, headers=headers, timeout=60
         )
-        if drop:
+        if fault == "drop":
             self.close_connection = True
+            return
+        if fault == "fail" and status:
+            self._send(int(status), HTML, "text/html")
+            return
+        if fault == "fail":
+            self._send(500, b'{"error_code": 500, "message": "IO Error trying to forward REST request"}', "application/json")
             return
         self._send(reply.status_code, reply.content, reply.headers.get("Content-Type", ""))
 

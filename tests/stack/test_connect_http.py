@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -10,6 +13,7 @@ from connect_cluster import ConnectCluster, connect_cluster
 from fault_proxy import FaultProxy, fault_proxy
 
 from commerce360.errors import C360Error, UnavailableError
+from commerce360.local import addresses
 from connect_configs.client import Connect
 from connect_configs.http import Access, ConnectError, ConnectUnavailableError, NotConnectError
 
@@ -53,6 +57,103 @@ def test_a_read_that_was_cut_off_is_repeated_and_a_creation_is_not(it: ConnectCl
     assert [call[0] for call in proxy.seen].count("POST") == 1
     it.client.wait_until("made-once", lambda s: s is not None and s.connector == "STOPPED", 30, "stop")
     it.client.delete("made-once")
+
+
+@pytest.mark.parametrize("fault", ["fail", "fail:502", "drop"])
+def test_what_may_have_been_made_is_not_made_again(it: ConnectCluster, proxy: FaultProxy, fault: str) -> None:
+    config = {**(it.client.config(NAME) or {}), "offset.partition.name": "maybe", "topic.prefix": "maybe"}
+    proxy.faults = [fault]
+    with pytest.raises(ConnectUnavailableError) as raised:
+        client(proxy).create("maybe-made", config, "STOPPED")
+    assert "it may have been done all the same" in raised.value.hint
+    assert [call[0] for call in proxy.seen] == ["POST"]
+    it.client.wait_stopped("maybe-made")
+    proxy.faults = [fault]
+    client(proxy).delete("maybe-made")  # the second try finds it gone, which is what was wanted
+    it.client.wait_gone("maybe-made")
+    assert [call[0] for call in proxy.seen] == ["POST", "DELETE", "DELETE"]
+
+
+@pytest.mark.parametrize("fault", [MOMENT, "html:503", "html:404", "json:404:HTTP 404 Not Found"])
+def test_a_creation_that_nobody_took_is_tried_again(it: ConnectCluster, proxy: FaultProxy, fault: str) -> None:
+    config = {**(it.client.config(NAME) or {}), "offset.partition.name": "again", "topic.prefix": "again"}
+    proxy.faults = [fault]
+    client(proxy).create("made-again", config, "STOPPED")
+    assert [call[0] for call in proxy.seen] == ["POST", "POST"]
+    it.client.delete("made-again")
+    it.client.wait_gone("made-again")
+
+
+def test_a_creation_goes_to_the_worker_that_listens(it: ConnectCluster) -> None:
+    config = {**(it.client.config(NAME) or {}), "offset.partition.name": "second", "topic.prefix": "second"}
+    Connect(f"http://127.0.0.1:1,{it.client.url}", patience_s=10).create("made-second", config, "STOPPED")
+    it.client.delete("made-second")
+    it.client.wait_gone("made-second")
+
+
+def test_what_is_not_there_cannot_be_deleted(it: ConnectCluster, proxy: FaultProxy) -> None:
+    with pytest.raises(ConnectError, match="not found"):
+        client(proxy).delete("none")
+    proxy.faults = [MOMENT]  # it did nothing, so the 404 is no success of ours
+    with pytest.raises(ConnectError, match="not found"):
+        client(proxy).delete("none")
+
+
+@pytest.mark.parametrize("verb", ["stop", "pause", "resume"])
+def test_a_stop_or_a_pause_may_be_told_twice(it: ConnectCluster, proxy: FaultProxy, verb: str) -> None:
+    proxy.faults = ["fail", "drop"]
+    getattr(client(proxy), verb)(NAME)
+    assert [call[0] for call in proxy.seen] == ["PUT"] * 3
+    it.client.resume(NAME)
+    it.client.wait_running(NAME)
+
+
+def test_one_task_is_restarted(it: ConnectCluster) -> None:
+    it.client.wait_running(NAME)
+    it.client.restart_task(NAME, 0)
+    it.client.wait_running(NAME)
+    with pytest.raises(ConnectError) as raised:
+        it.client.restart_task(NAME, 7)
+    assert raised.value.status == 404
+
+
+def test_no_message_about_a_configuration_repeats_its_secrets(it: ConnectCluster, tmp_path: Path) -> None:
+    """Of what stands there in plain text, and of what only the worker made of a reference."""
+    password = addresses.source_variables(it.stack.state)["C360_SOURCE_PG_PASSWORD"]
+    reviews = it.client.config(NAME) or {}
+    for address, secret in (
+        ("ann:${env:C360_SOURCE_PG_PASSWORD}@h", password),
+        ("mongodb://ann:${env:C360_SOURCE_PG_PASSWORD}%zz@h:1/", password),
+        ("mongodb://ann:TOPSECRET%zz@h:1/", "TOPSECRET"),
+        ("ann:TOP@SECRET@h", "SECRET"),
+        ("mongodb+srv://ann:TOP/SECRET@h", "SECRET"),
+    ):
+        config = {**reviews, "connection.uri": address, "offset.partition.name": "leak"}
+        for send in (it.client.put_config, it.client.create):
+            with pytest.raises(ConnectError) as raised:
+                send("leak", config)
+            assert "Invalid value" in raised.value.message
+            assert "connection.uri" in raised.value.message
+            assert secret not in raised.value.message
+        folder = str(it.folder(tmp_path / "configs", leak=config))
+        for where in (["--state", str(it.root)], ["--url", it.client.url]):
+            for verb in (
+                ["validate", folder],
+                ["validate", folder, "--json"],
+                ["apply", folder, "--yes"],
+                ["apply", folder, "--yes", "--no-validate"],
+            ):
+                done = subprocess.run(
+                    [sys.executable, "-m", "commerce360.cli.main", "connect", *where, *verb],
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    check=False,
+                )
+                assert done.returncode in (1, 2), done
+                assert "connection.uri" in done.stdout + done.stderr
+                assert secret not in done.stdout + done.stderr
+    assert "leak" not in it.client.names()
 
 
 def test_already_exists_is_final(it: ConnectCluster, proxy: FaultProxy) -> None:
@@ -144,3 +245,15 @@ def test_an_unknown_connector_is_none_and_waiting_for_it_ends(it: ConnectCluster
     assert (it.client.status("none"), it.client.config("none"), it.client.offsets("none")) == (None, None, [])
     with pytest.raises(UnavailableError, match="there is none of that name"):
         it.client.wait_running("none", timeout_s=0.5)
+
+
+def test_a_connector_of_a_name_that_no_address_takes_blinds_nobody_for_the_others(it: ConnectCluster) -> None:
+    """The last one: REST can make it, and not take it away."""
+    config = {**(it.client.config(NAME) or {}), "offset.partition.name": "slash", "topic.prefix": "slash"}
+    it.client.create("a/b", config, "STOPPED")
+    it.client.wait_running(NAME)
+    rows = {row["name"]: row for row in it.cli("status", "--json").json["connectors"]}
+    assert rows[NAME]["records_per_s"] is not None
+    assert rows["oltp-postgres"]["heartbeat_age_s"] is not None
+    assert rows["a/b"]["records_per_s"] is None
+    assert "takes no such name" in rows["a/b"]["unseen"]["records_per_s"]

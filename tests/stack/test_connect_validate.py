@@ -108,6 +108,38 @@ def test_a_table_that_is_not_published(connect: ConnectCluster, check: Check, sh
     assert "delete, truncate" in found["publication-operations"].message
 
 
+@pytest.mark.parametrize(("mode", "level"), [("filtered", "warning"), ("all_tables", "error"), ("no_tables", "error")])
+def test_a_table_is_added_to_a_publication_that_is_there_only_with_filtered(connect: ConnectCluster, mode: str, level: str) -> None:
+    name = f"autocreate_{mode}"
+    with connect.database(name) as admin:
+        admin.execute(f"GRANT CREATE ON DATABASE {name} TO debezium".encode())
+        admin.execute("CREATE PUBLICATION mine FOR TABLE dbz_signal, dbz_heartbeat")
+        for owned in ("PUBLICATION mine", "TABLE items", "TABLE dbz_signal", "TABLE dbz_heartbeat"):
+            admin.execute(f"ALTER {owned} OWNER TO debezium".encode())
+        config = connect.config(name, publication__name="mine", publication__autocreate__mode=mode)
+        found = by_rule(postgres_checks.check(connect.cluster, name, config, False))
+        assert levels(found) == {"publication-tables": level}
+        connect.client.put_config(name, config)
+        try:
+            connect.client.wait_running(name)
+            wait(
+                "the slot",
+                lambda: admin.execute("SELECT active FROM pg_replication_slots WHERE slot_name = %s", (f"c360_{name}",)).fetchone(),
+            )
+            published = {row[0] for row in admin.execute("SELECT tablename FROM pg_publication_tables WHERE pubname = 'mine'")}
+        finally:
+            connect.client.stop(name)
+            connect.client.wait_stopped(name)
+            connect.client.delete(name)
+            connect.client.wait_gone(name)
+            admin.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s", (f"c360_{name}",))
+    assert ("items" in published) == (mode == "filtered")
+
+
+def test_another_decoder_reads_without_a_publication(check: Check, connect: ConnectCluster) -> None:
+    assert check(connect.config("looked", publication__name="nowhere", plugin__name="decoderbufs")) == {}
+
+
 def test_a_publication_of_a_whole_schema_or_database_holds_its_tables(
     connect: ConnectCluster, check: Check, shop: psycopg.Connection[Any]
 ) -> None:
@@ -235,6 +267,17 @@ def test_a_database_that_is_not_there(check: Check, connect: ConnectCluster) -> 
     assert levels(check(connect.config("looked", database__dbname="nowhere"))) == {"postgres-login": "error"}
 
 
+def test_that_only_we_are_not_let_in_is_no_error(connect: ConnectCluster, shop: psycopg.Connection[Any]) -> None:
+    """What pg_hba.conf and free connections say to us is not what they say to the worker."""
+    shop.execute("ALTER DATABASE looked CONNECTION LIMIT 0")
+    try:
+        found = by_rule(postgres_checks.check(connect.cluster, "looked", connect.config("looked"), False))
+    finally:
+        shop.execute("ALTER DATABASE looked CONNECTION LIMIT -1")
+    assert levels(found) == {"postgres-unseen": "unchecked"}
+    assert "too many connections" in found["postgres-unseen"].message
+
+
 def test_wal_without_a_limit(check: Check, shop: psycopg.Connection[Any]) -> None:
     keep_wal(shop, "-1")
     try:
@@ -295,7 +338,7 @@ def test_the_worker_s_refusals_come_by_field_and_hold_no_secret(connect: Connect
     assert "password authentication failed" in refused["password"][0]["message"]
     assert {"secret-plain", "postgres-login"} < {f["rule"] for f in found["password"]}
     assert [f["field"] for f in refused["address"]] == ["connection.uri"]
-    assert "******" in refused["address"][0]["message"]
+    assert refused["address"][0]["message"].startswith("Invalid value for configuration connection.uri: ")
     assert [f["field"] for f in refused["away"]] == ["connection.uri"]
     assert ("mongo-unseen", "unchecked") in {(f["rule"], f["level"]) for f in found["away"]}
     assert [(f["rule"], f["hint"]) for f in found["unknown"]] == [

@@ -96,7 +96,7 @@ def _restarted(client: Connect, connector: Connector, scope: _Scope) -> Outcome:
     try:
         if scope.task is not None:
             outcome.did = f"task {scope.task} restarted"
-            client.http.call("POST", "connectors", name, "tasks", str(scope.task), "restart")
+            client.restart_task(name, scope.task)
         else:
             client.restart(name, tasks=scope.tasks, only_failed=scope.failed)
     except C360Error as error:

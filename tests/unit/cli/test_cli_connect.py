@@ -84,3 +84,17 @@ def test_contexts_on_the_command_line(tmp_path: Path) -> None:
 def test_wrong_usage_is_exit_code_2(tmp_path: Path, args: tuple[str, ...], message: str) -> None:
     done = c360("--url", "http://127.0.0.1:1", "--patience", "0", *args, home=tmp_path)
     assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+
+
+def test_the_shell_completes_verbs_and_stays_silent_without_a_cluster(tmp_path: Path) -> None:
+    def completed(line: str) -> list[str]:
+        env = {"_C360_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+        made = [sys.executable, "-c", "import sys; sys.argv = ['c360']; from commerce360.cli.main import run; run()"]
+        done = subprocess.run(
+            made, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(tmp_path), **env}, timeout=60
+        )
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    assert completed("c360 connect off") == ["offsets"]
+    assert completed(f"c360 connect --state {tmp_path} status web") == []

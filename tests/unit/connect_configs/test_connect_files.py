@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import stat
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commerce360.errors import ConfigError
 from connect_configs import files
+from connect_configs.client import Connect
 from connect_configs.contexts import Context, Contexts
 from connect_configs.http import ConnectUnavailableError, Transport, encoded
 from connect_configs.variables import HIDDEN, UnresolvedError, Variables, read_env_file, references, shown
@@ -74,6 +80,28 @@ def test_references_are_resolved_as_the_worker_would(tmp_path: Path) -> None:
         ("database.password", "x${env:P}", HIDDEN),
         ("connection.uri", "mongodb://u:hunter2@host/db", f"mongodb://{HIDDEN}@host/db"),
         ("connection.uri", "mongodb://${env:U}:${env:P}@host/db", "mongodb://${env:U}:${env:P}@host/db"),
+        ("connection.uri", "mongodb://u:p@hunter2@host/db", f"mongodb://{HIDDEN}@host/db"),
+        ("connection.uri", "mongodb://u:p/hunter2@host/db", f"mongodb://{HIDDEN}@host/db"),
+        ("connection.uri", "mongodb://u:p@x?hunter2@host/db?a=b@c", f"mongodb://{HIDDEN}@host/db?a=b@c"),
+        ("connection.uri", "mongodb://u:p hunter2@host/db", f"mongodb://{HIDDEN}@host/db"),
+        ("connection.uri", "mongodb://${env:U}:${env:P}@a,mongodb://u:hunter2@b", f"mongodb://{HIDDEN}@b"),
+        ("connection.uri", "mongodb://u:x${env:P}@host/db", f"mongodb://{HIDDEN}@host/db"),
+        ("connection.uri", "mongodb://u:${env:P}@host/db?a=b@c", "mongodb://u:${env:P}@host/db?a=b@c"),
+        ("connection.uri", "u:hunter2@host", f"{HIDDEN}@host"),
+        ("connection.uri", "u:${env:P}@host", "u:${env:P}@host"),
+        ("store.url", "https://u:p/hunter2@host/x", f"https://{HIDDEN}@host/x"),
+        ("store.url", "https://host:8083/@scope/x", "https://host:8083/@scope/x"),
+        ("store.url", "abfss://container@account.dfs.core.windows.net/", "abfss://container@account.dfs.core.windows.net/"),
+        ("connection.url", "jdbc:postgresql://h/d?password=hunter2&user=u", f"jdbc:postgresql://h/d?password={HIDDEN}&user=u"),
+        ("connection.url", "jdbc:sqlserver://h:1433;user=a@h;pwd={hunter2}", f"jdbc:sqlserver://h:1433;user=a@h;pwd={HIDDEN}"),
+        ("connection.url", "jdbc:x://h/d?password=${env:P}&user=u", "jdbc:x://h/d?password=${env:P}&user=u"),
+        ("connection.url", "jdbc:oracle:thin:@//host:1521/x", "jdbc:oracle:thin:@//host:1521/x"),
+        ("connection.url", "jdbc:oracle:thin:scott/hunter2@//host:1521/x", f"jdbc:oracle:thin:{HIDDEN}@//host:1521/x"),
+        ("properties", "sasl.password=hunter2;ssl.key.password='a hunter2'", f"sasl.password={HIDDEN};ssl.key.password={HIDDEN}"),
+        ("headers", "Authorization: Basic aHVudGVyMg==", f"Authorization: Basic {HIDDEN}"),
+        ("credentials.source", "USER_INFO", "USER_INFO"),
+        ("s3.credentials.provider.retries", "3", "3"),
+        ("odd", "\ue0007\ue001", "\ue0007\ue001"),
         ("producer.override.sasl.jaas.config", "x required password='p';", HIDDEN),
         ("aws.access.key.id", "AKIA", HIDDEN),
         ("key.converter", "org.X", "org.X"),
@@ -149,6 +177,65 @@ def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Transport(url)
     assert ":p@" not in raised.value.message
+
+
+class Counting(list[str]):
+    """A list in which everything is slow, so that threads meet."""
+
+    def __getitem__(self, at: Any) -> Any:
+        time.sleep(0.001)
+        return super().__getitem__(at)
+
+    def pop(self, *at: Any) -> str:
+        found = super().pop(*at)
+        time.sleep(0.001)
+        return found
+
+
+@pytest.mark.parametrize("urls", ["http://127.0.0.1:1", "http://127.0.0.1:1,http://127.0.0.1:2"])
+def test_threads_that_share_a_client_find_a_worker_in_its_list(urls: str) -> None:
+    client = Connect(urls, patience_s=0.5)
+    client.http._urls = Counting(client.http._urls)
+    said: list[str] = []
+
+    def ask() -> None:
+        try:
+            client.names()
+        except ConnectUnavailableError as error:
+            said.append(error.message)
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(said) == 16
+    assert client.url in urls.split(",")
+
+
+class Nobody(BaseHTTPRequestHandler):
+    """A worker without connectors."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"[]")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_worker_that_is_away_is_left_once_by_all_threads() -> None:
+    """Each call moves on from the worker that it asked: two that fail together must not come back to it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Nobody) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        there = f"http://127.0.0.1:{server.server_address[1]}"
+        with Transport(f"http://127.0.0.1:1,{there}", patience_s=60) as transport, ThreadPoolExecutor(8) as pool:
+            transport._opened()
+            assert list(pool.map(lambda _: transport.call("GET", "connectors"), range(8))) == [[]] * 8
+            assert transport.url == there
+        server.shutdown()
 
 
 def test_a_worker_that_is_away_is_told_in_one_line() -> None:

@@ -10,7 +10,20 @@ import typer
 
 from commerce360.cli.connect.duration import seconds
 from commerce360.errors import C360Error, ConfigError
-from connect_configs.liveness import Once, _is_closed, heartbeat_interval_s, heartbeat_topic, in_parallel, position_s, token_s
+from connect_configs.client import Connect
+from connect_configs.http import ConnectError, ConnectUnavailableError
+from connect_configs.liveness import (
+    Activity,
+    Once,
+    _facts,
+    _is_closed,
+    heartbeat_interval_s,
+    heartbeat_topic,
+    in_parallel,
+    position_s,
+    token_s,
+    topics_of,
+)
 
 POSTGRES = {"connector.class": "io.debezium.connector.postgresql.PostgresConnector", "topic.prefix": "oltp"}
 MONGO = {"connector.class": "com.mongodb.kafka.connect.MongoSourceConnector"}
@@ -72,6 +85,37 @@ def test_a_question_is_put_once_also_when_it_is_refused() -> None:
         with pytest.raises(C360Error):
             once()
     assert asked == [1]
+
+
+class Topics(Connect):
+    """Answers as a worker does that takes no slash in an address."""
+
+    def topics(self, name: str) -> list[str]:
+        if "/" in name:
+            raise ConnectError("this worker takes no such name in an address", "", 400)
+        return [f"topic-of-{name}"]
+
+
+class Away(Connect):
+    def topics(self, name: str) -> list[str]:
+        raise ConnectUnavailableError("nothing listens there")
+
+
+def test_one_name_that_no_address_takes_blinds_nobody_for_the_others() -> None:
+    topics, refused = topics_of(Topics("http://127.0.0.1:1"), ["a", "a/b", "c"])
+    assert topics == {"a": ["topic-of-a"], "a/b": [], "c": ["topic-of-c"]}
+    assert refused == {"a/b": "this worker takes no such name in an address"}
+    with pytest.raises(ConnectUnavailableError):
+        topics_of(Away("http://127.0.0.1:1"), ["a", "b"])
+
+
+def test_and_of_itself_the_reason_is_told() -> None:
+    activity = {"a": Activity(1.0, 2.0, 3.0), "a/b": Activity(heartbeat_age_s=4.0, refused="no such name")}
+    done = {("kafka", ""): activity, ("offsets", "a"): [], ("offsets", "a/b"): []}
+    fine, odd = (_facts(name, {"heartbeat.interval.ms": "1000", **MONGO}, True, done) for name in ("a", "a/b"))
+    assert (fine.heartbeat_age_s, fine.record_age_s, fine.records_per_s) == (1.0, 2.0, 3.0)
+    assert (odd.heartbeat_age_s, odd.record_age_s, odd.records_per_s) == (4.0, None, None)
+    assert {k: v for k, v in odd.unseen.items() if "record" in k} == {"record_age_s": "no such name", "records_per_s": "no such name"}
 
 
 def test_hosts_of_a_mongodb_address() -> None:

@@ -48,7 +48,8 @@ CASES: list[tuple[str, str, str, Config, dict[str, str | None]]] = [
     ("envelope-unwrapped", "warning", "transforms.u.type", POSTGRES, {"transforms.u.type": "io.debezium.transforms.ExtractNewRecordState"}),
     ("topic-creation", "warning", "topic.creation.default.replication.factor", MONGO, {"topic.creation.default.replication.factor": None}),
     ("retry-timeout", "warning", "errors.retry.timeout", POSTGRES, {"errors.retry.timeout": None}),
-    ("plugin-name", "error", "plugin.name", POSTGRES, {"plugin.name": None}),
+    ("plugin-name", "warning", "plugin.name", POSTGRES, {"plugin.name": None}),
+    ("plugin-name", "warning", "plugin.name", POSTGRES, {"plugin.name": "decoderbufs"}),
     ("slot-name", "error", "slot.name", POSTGRES, {"slot.name": "C360-oltp"}),
     ("slot-name", "error", "slot.name", POSTGRES, {"slot.name": "s" * 64}),
     ("slot-name-default", "warning", "slot.name", POSTGRES, {"slot.name": None}),
@@ -65,13 +66,14 @@ CASES: list[tuple[str, str, str, Config, dict[str, str | None]]] = [
     ("time-as-connect", "warning", "time.precision.mode", POSTGRES, {"time.precision.mode": "connect"}),
     ("binary-as-text", "warning", "binary.handling.mode", POSTGRES, {"binary.handling.mode": "base64"}),
     ("snapshot-at-start", "warning", "snapshot.mode", POSTGRES, {"snapshot.mode": None}),
-    ("snapshot-impossible", "error", "signal.enabled.channels", POSTGRES, {"signal.enabled.channels": "kafka"}),
-    ("snapshot-impossible", "error", "signal.data.collection", POSTGRES, {"signal.data.collection": None}),
+    ("snapshot-impossible", "warning", "signal.enabled.channels", POSTGRES, {"signal.enabled.channels": "kafka"}),
+    ("snapshot-impossible", "warning", "signal.data.collection", POSTGRES, {"signal.data.collection": None}),
+    ("snapshot-impossible", "warning", "signal.data.collection", POSTGRES, {"signal.data.collection": None, "read.only": "true"}),
     ("signal-name", "error", "signal.data.collection", POSTGRES, {"signal.data.collection": "commerce.sales.dbz_signal"}),
     ("retries-limited", "warning", "errors.max.retries", POSTGRES, {"errors.max.retries": "3"}),
     ("include-and-exclude", "error", "table.exclude.list", POSTGRES, {"table.exclude.list": "a.b"}),
     ("captures-everything", "warning", "table.include.list", POSTGRES, {"table.include.list": None}),
-    ("errors-tolerated-source", "error", "errors.tolerance", POSTGRES, {"errors.tolerance": "all"}),
+    ("errors-tolerated-source", "warning", "errors.tolerance", POSTGRES, {"errors.tolerance": "all"}),
     ("mongo-key", "warning", "output.format.key", MONGO, {"output.format.key": None}),
     ("mongo-full-document", "warning", "change.stream.full.document", MONGO, {"change.stream.full.document": None}),
     ("mongo-document-only", "warning", "publish.full.document.only", MONGO, {"publish.full.document.only": "true"}),
@@ -113,6 +115,9 @@ def test_every_rule_has_a_case_and_a_line() -> None:
         (POSTGRES, {"oauth.token.required": "false"}),
         (POSTGRES, {"heartbeat.interval.ms": "soon"}),  # the server's business
         (POSTGRES, {"snapshot.mode": "no_data", "signal.enabled.channels": None}),  # source is its default
+        (POSTGRES, {"read.only": "true", "signal.enabled.channels": "kafka", "signal.data.collection": None}),
+        (POSTGRES, {"signal.data.collection": None, "signal.enabled.channels": "${env:CHANNELS}"}),
+        (MONGO, {"connection.uri": "mongodb://ann:${env:PASSWORD}@${env:HOST}/"}),  # a name is no secret
         (MONGO, {"connection.uri": "mongodb://${env:USER}:${env:PASSWORD}@${env:HOST}/"}),
         (MONGO, {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dlq"}),
     ],
@@ -124,6 +129,78 @@ def test_nothing_is_said_about_what_is_right_or_cannot_be_known(config: Config, 
 def test_other_connectors_get_the_general_rules_only() -> None:
     sink = {"connector.class": "io.aiven.connect.jdbc.JdbcSinkConnector", "connection.password": SECRET, "table.name.format": "${topic}"}
     assert found(sink) == {"secret-plain": ("error", "connection.password")}
+
+
+S3_SINK = {
+    "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+    "topics": "oltp.sales.orders",
+    "s3.bucket.name": "lake",
+    "s3.region": "eu-central-1",
+    "s3.credentials.provider.class": "com.amazonaws.auth.DefaultAWSCredentialsProviderChain",
+    "s3.credentials.provider.role.arn": "arn:aws:iam::1:role/lake",
+    "store.url": "${env:STORE}",
+    "format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat",
+    "value.converter.basic.auth.credentials.source": "USER_INFO",
+    "value.converter.basic.auth.user.info": "${env:REGISTRY_KEY}:${env:REGISTRY_SECRET}",
+}
+SNOWFLAKE_SINK = {
+    "connector.class": "com.snowflake.kafka.connector.SnowflakeSinkConnector",
+    "topics": "oltp.sales.orders",
+    "snowflake.url.name": "org-account.snowflakecomputing.com:443",
+    "snowflake.user.name": "loader",
+    "snowflake.private.key": "${file:/run/secrets/snowflake.properties:key}",
+    "snowflake.private.key.passphrase": "${file:/run/secrets/snowflake.properties:passphrase}",
+    "snowflake.role.name": "LOADER",
+    "snowflake.ingestion.method": "SNOWPIPE_STREAMING",
+    "snowflake.oauth.token.endpoint": "${env:TOKENS}",
+    "producer.override.sasl.mechanism": "PLAIN",
+}
+JDBC_SINK = {
+    "connector.class": "io.aiven.connect.jdbc.JdbcSinkConnector",
+    "topics": "oltp.sales.orders",
+    "connection.url": "${env:JDBC}?user=admin@server&password=${env:JDBC_PASSWORD}",
+    "connection.user": "loader",
+    "connection.password": "${env:JDBC_PASSWORD}",
+    "table.name.format": "${topic}",
+    "insert.mode": "upsert",
+    "pk.mode": "record_key",
+}
+BIGQUERY_SINK = {
+    "connector.class": "com.wepay.kafka.connect.bigquery.BigQuerySinkConnector",
+    "topics": "oltp.sales.orders",
+    "project": "commerce",
+    "defaultDataset": "raw",
+    "keyfile": "/run/secrets/bigquery.json",
+    "keySource": "FILE",
+    "gcs.credentials.path": "/run/secrets/bigquery.json",
+    "schemaRegistryClient.basic.auth.credentials.source": "USER_INFO",
+}
+KEY_IN_JSON = '{"type": "service_account", "private_key_id": "1", "private_key": "-----BEGIN PRIVATE KEY-----\\nhunter2-secret\\n-----END"}'
+
+
+@pytest.mark.parametrize("sink", [S3_SINK, SNOWFLAKE_SINK, JDBC_SINK, BIGQUERY_SINK])
+def test_nothing_is_said_about_sinks_that_keep_their_secrets_elsewhere(sink: Config) -> None:
+    assert found(sink) == {}
+
+
+@pytest.mark.parametrize(
+    ("sink", "key", "value"),
+    [
+        (S3_SINK, "aws.access.key.id", SECRET),
+        (S3_SINK, "aws.secret.access.key", SECRET),
+        (S3_SINK, "s3.credentials.provider.secret.access.key", SECRET),
+        (S3_SINK, "value.converter.basic.auth.user.info", f"key:{SECRET}"),
+        (SNOWFLAKE_SINK, "snowflake.private.key", SECRET),
+        (SNOWFLAKE_SINK, "snowflake.oauth.client.secret", SECRET),
+        (JDBC_SINK, "connection.password", SECRET),
+        (JDBC_SINK, "connection.url", f"${{env:JDBC}}?user=a&password={SECRET}"),
+        (JDBC_SINK, "connection.url", f"jdbc:oracle:thin:scott/{SECRET}@//${{env:HOST}}/shop"),
+        (BIGQUERY_SINK, "keyfile", KEY_IN_JSON),
+        (JDBC_SINK, "http.headers", f"Authorization: Bearer {SECRET}"),
+    ],
+)
+def test_but_of_a_secret_in_a_sink_it_is_told(sink: Config, key: str, value: str) -> None:
+    assert found({**sink, key: value}) == {"secret-plain": ("error", key)}
 
 
 def test_a_slot_feeds_one_connector_whatever_the_database() -> None:

@@ -51,14 +51,6 @@ def test_tables_still_to_read() -> None:
     assert snapshot.left([{"partition": {}, "offset": {"incremental_snapshot_collections": "x"}}])  # something runs
 
 
-def test_loaded_means_behind_the_request_and_none_open() -> None:
-    closed = [{"partition": {}, "offset": {"lsn": 100}}]
-    assert snapshot.loaded(closed, 100)
-    assert not snapshot.loaded(closed, 101)
-    assert not snapshot.loaded(stored(["public.items"]), 50)
-    assert not snapshot.loaded([], 0)
-
-
 def test_progress_in_words() -> None:
     rows, estimates = {"public.items": 450, "public.docs": 0}, {"public.items": 800, "public.docs": 200}
     found = Progress(("public.items", "public.docs"), (450,), (800,), {"public.items": 9}, rows, estimates)

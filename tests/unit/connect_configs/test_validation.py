@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 
 from commerce360.cli.main import app
 from commerce360.errors import ConfigError
-from connect_configs import mongo_checks, postgres_checks, validation
+from connect_configs import mongo_checks, postgres_checks, sources, validation
 from connect_configs.client import Connect
 from connect_configs.cluster import Cluster
 from connect_configs.files import CONFIGS, configurations
 from connect_configs.findings import Finding
-from connect_configs.variables import Variables
+from connect_configs.variables import Variables, scrub, secrets_of
 
 SECRET = "p%40ss-word"
 ALL = configurations()
@@ -52,15 +52,54 @@ def test_every_rule_that_is_given_has_a_line_and_every_line_is_used() -> None:
     ],
 )
 def test_secrets_are_taken_out_of_what_servers_say(config: dict[str, str], variables: Variables) -> None:
-    hidden = validation.secrets_of(variables, config)
+    hidden = secrets_of(config, variables)
     said = f"Invalid value mongodb://ann:{SECRET}@host for {SECRET}: refused, password {SECRET}"
-    assert "ss-word" not in validation.without(said, hidden)
-    assert "refused" in validation.without(said, hidden)
+    assert "ss-word" not in scrub(said, hidden)
+    assert "refused" in scrub(said, hidden)
 
 
 def test_a_decoded_password_is_taken_out_too() -> None:
-    hidden = validation.secrets_of(Variables(), {"connection.uri": f"mongodb://ann:{SECRET}@host/"})
-    assert "p@ss-word" not in validation.without("login with p@ss-word failed", hidden)
+    hidden = secrets_of({"connection.uri": f"mongodb://ann:{SECRET}@host/"})
+    assert "p@ss-word" not in scrub("login with p@ss-word failed", hidden)
+
+
+ADDRESS = {"connection.uri": "ann:${env:PW}@${env:HOST}"}
+SAID = (
+    "Connector configuration is invalid and contains the following 2 error(s):\n"
+    "Invalid value soon for configuration poll.interval.ms: Not a number of type INT\n"
+    "Invalid value {} for configuration connection.uri: invalid host '{}', it must start with either 'mongodb://' or 'mongodb+srv://'\n"
+    "You can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`"
+)
+
+
+@pytest.mark.parametrize("password", ["hunter2", "hun@ter2", "hunter2 for configuration x", "x\ny hunter2"])
+def test_a_value_that_only_the_worker_could_resolve_is_cut_out(password: str) -> None:
+    said = scrub(SAID.format(f"ann:{password}@db", f"{password}@db"), secrets_of(ADDRESS), ADDRESS)
+    assert "hun" not in said
+    assert "ter2" not in said
+    assert "Invalid value for configuration connection.uri: " in said
+    assert "it must start with either 'mongodb://' or 'mongodb+srv://'" in said
+    assert "Invalid value soon for configuration poll.interval.ms: Not a number of type INT" in said
+    assert "endpoint `/connector-plugins/" in said
+
+
+def test_what_only_the_context_can_resolve_is_known_as_well() -> None:
+    assert "hunter2" in secrets_of(ADDRESS, Variables({"PW": "hunter2", "HOST": "db"}))
+    assert "db" not in secrets_of(ADDRESS, Variables({"PW": "hunter2", "HOST": "db"}))
+
+
+def test_a_message_about_an_unknown_configuration_shows_no_credentials() -> None:
+    assert (
+        scrub("Invalid value ann:hunter2@db for configuration connection.uri: no") == "Invalid value for configuration connection.uri: no"
+    )
+    assert scrub("no way to ann:hunter2@db, nor to db:27017, b@x") == "no way to ******@db, nor to db:27017, b@x"
+    assert scrub("FATAL: password authentication failed for user ann") == "FATAL: password authentication failed for user ann"
+
+
+@pytest.mark.parametrize("text", ["a.b-", "x:y,", "password=", "://", "Invalid value ", "a:b@", "mongodb://a:b", "'"])
+@pytest.mark.timeout(30)
+def test_a_hostile_text_is_scrubbed_in_time(text: str) -> None:
+    assert scrub(text * 20_000)
 
 
 def test_names_that_are_no_secrets_stay() -> None:
@@ -68,7 +107,7 @@ def test_names_that_are_no_secrets_stay() -> None:
     variables = Variables(
         {"C360_SOURCE_PG_HOST": "db.example.com", "C360_SOURCE_PG_USER": "debezium", "C360_SOURCE_PG_PASSWORD": "hidden!"}
     )
-    assert validation.secrets_of(variables, config) == ["hidden!"]
+    assert secrets_of(config, variables) == ["hidden!"]
 
 
 def secrets_found(config: dict[str, str], variables: Variables) -> list[tuple[str, str]]:
@@ -139,6 +178,44 @@ class Settings:
 )
 def test_a_postgresql_server_is_judged(server: Any, expected: dict[str, str]) -> None:
     found = postgres_checks._server(server, partial(Finding, "a"))
+    assert {f.rule: f.level for f in found} == expected
+
+
+def refused(said: str, state: str | None) -> Exception:
+    class RefusedError(Exception):
+        sqlstate = state
+
+    password = state in sources.PASSWORD_REFUSED or "password authentication failed" in said
+    error = (sources.SourceError if password else sources.SourceUnavailableError)(said, "hint")
+    error.__cause__ = RefusedError(said)
+    return error
+
+
+PASSWORD, NO_DATABASE = 'FATAL:  password authentication failed for user "a"', 'FATAL:  database "x" does not exist'
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "expected"),
+    [
+        (PASSWORD, None, {"postgres-login": "error"}),
+        ("FATAL:  Passwort-Authentifizierung fehlgeschlagen", "28P01", {"postgres-login": "error"}),
+        (NO_DATABASE, None, {"postgres-login": "error"}),
+        ("FATAL:  Datenbank gibt es nicht", "3D000", {"postgres-login": "error"}),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "a", database "x"', None, {"postgres-unseen": "unchecked"}),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', "28000", {"postgres-unseen": "unchecked"}),
+        ("FATAL:  sorry, too many clients already", "53300", {"postgres-unseen": "unchecked"}),
+        ("FATAL:  the database system is starting up", None, {"postgres-unseen": "unchecked"}),
+        ("connection refused", None, {"postgres-unseen": "unchecked"}),
+    ],
+)
+def test_only_what_the_worker_will_hear_too_is_an_error(
+    said: str, state: str | None, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise refused(said, state)
+
+    monkeypatch.setattr(sources, "postgres", refuse)
+    found = postgres_checks.check(Cluster("c", Connect("http://127.0.0.1:1")), "a", {}, False)
     assert {f.rule: f.level for f in found} == expected
 
 
