@@ -14,7 +14,7 @@ from commerce360.errors import C360Error
 from connect_configs import first_load, sources
 from connect_configs.client import known
 from connect_configs.cluster import Cluster
-from connect_configs.model import Config, Connector
+from connect_configs.model import Config
 from connect_configs.sources import SourceError, SourceUnavailableError, publication_of, slot_of
 
 Kind = Literal["offsets", "slot", "publication"]
@@ -46,14 +46,19 @@ class _Source:
     has_publication: bool = True
 
 
-def left_behind(cluster: Cluster, name: str, config: Config, others: Mapping[str, Connector]) -> list[Left]:
-    """`others`: all deployed connectors. A source that cannot be seen gives what is configured."""
+def configs_of(cluster: Cluster) -> dict[str, Config]:
+    """Of every deployed connector, also of one that was just made and has no status yet: it may share a slot, too."""
+    return {name: config for name in cluster.client.names() if (config := cluster.client.config(name)) is not None}
+
+
+def left_behind(cluster: Cluster, name: str, config: Config, others: Mapping[str, Config]) -> list[Left]:
+    """`others`: all deployed connectors, see `configs_of`. A source that cannot be seen gives what is configured."""
     found = []
     if offsets := cluster.client.offsets(name):
         found.append(Left("offsets", name, f"offsets of {len(offsets)} partitions: a connector named {name} would go on from them"))
     if sources.kind_of(config) != "postgres":
         return found
-    rest = {n: c.config for n, c in others.items() if n != name and sources.kind_of(c.config) == "postgres"}
+    rest = {n: c for n, c in others.items() if n != name and sources.kind_of(c) == "postgres"}
     seen = _look(cluster, config)
     if seen.has_slot:
         found.append(_slot(cluster, config, seen, rest))

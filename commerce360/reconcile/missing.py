@@ -3,9 +3,10 @@
 They are closed by the record that Debezium would have sent: a delete with the row's last image, encoded with the schemas of the key's
 last record, in its partition. So every consumer understands it, and the lake keeps its one writer.
 
-Where it stands (SCD2 R3): let W be the end of the log, and the transactions that run then be waited out. A snapshot taken after that
-shows every transaction that has a row below W, so a key that it lacks is absent after all of them: its delete is placed at (W, W). A
-transaction that comes later has its rows, and so its positions, above W, and wins.
+Where it stands (SCD2 R3): let W be the end of the log and X a transaction id that is assigned after W was read. Whoever logged a row
+below W had an id by then, one below X; a snapshot taken once all ids below X are over shows them all, so a key that it lacks is absent
+after every transaction that has a row below W. Whoever has an id above X has its rows at W or above. So the delete is placed between the
+two, at (W, W - 1): a row that begins at W itself must win, and not be taken for the same change.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from commerce360.errors import C360Error, ConfigError, UnavailableError
@@ -35,17 +37,23 @@ if TYPE_CHECKING:
 HEADER = ("c360.origin", b"missing-at-source")
 KEYS_AT_A_TIME = 20_000
 POLL_S = 0.3
+DELIVERY_S = 60
 Key = tuple[Any, ...]
 Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Mark:
-    """The end of the log and the time at the source when it was there, with the transactions that ran then."""
+    """The end of the log and the time at the source when it was there; whoever logged before that has an id below `running_below`."""
 
     lsn: int
     ts_us: int
-    running_below: int  # transaction ids
+    running_below: int
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Of the deletes: behind all that began below the mark, before what begins at it."""
+        return self.lsn, self.lsn - 1
 
 
 @dataclass
@@ -63,6 +71,8 @@ class Missing:
     """What was compared and found; `deletes` are ready to be sent."""
 
     topic: str
+    table: Table
+    columns: list[str]  # of the primary key
     mark: Mark
     at_source: int
     open: int
@@ -82,59 +92,115 @@ class Missing:
 def find(cluster: Cluster, name: str, config: Config, table: Table, lake: Lake | None, note: Note, timeout_s: float = 120.0) -> Missing:
     """`lake`: where records are that the topic has no more; None: the topic must be whole.
 
-    Raises ConfigError (no Kafka or registry known, table without a primary key), UnavailableError when a transaction at the source or
-    the connector does not come to an end in time.
+    Raises ConfigError (no Kafka or registry known, table without a primary key), SourceError (rows that the connector's account may not
+    see), UnavailableError when a transaction at the source or the connector does not come to an end in time.
     """
     if not cluster.kafka or not cluster.registry:
         raise ConfigError("this cluster's Kafka and registry are not known", "give its context --kafka and --registry")
     kafka = Kafka(bootstrap=cluster.kafka["bootstrap.servers"], config=dict(cluster.kafka))
     topic = f"{config.get('topic.prefix', '')}.{'.'.join(table)}"
-    with sources.postgres(cluster, config) as connection, sources.answering(config):
+    with _source(cluster, config, table) as connection:
         mark = _mark(connection)
         note("waiting for transactions that run at the source")
         endless = "a transaction at the source does not end"
         _wait(lambda: _oldest(connection) >= mark.running_below, timeout_s, endless, "see pg_stat_activity")
         columns = _key_columns(connection, table)
         present = set(_keys(connection, table, columns))
+        end = _log_end(connection)  # a delete that the keys show already must have been received, or it would be sent twice
     note("waiting for the connector to have read that far")
     behind = f"{name} does not read as far as the end of the log"
-    _wait(lambda: _stored_lsn(cluster, name) >= mark.lsn, timeout_s, behind, f"see `c360 connect status {name}`")
+    _wait(lambda: _stored_lsn(cluster, name) >= end, timeout_s, behind, f"see `c360 connect status {name}`")
     note(f"reading {topic}")
-    return _compare(topic, mark, columns, present, _records(kafka, topic, lake), wire.RegistrySchemas(Registry(url=cluster.registry)))
+    schemas = wire.RegistrySchemas(Registry(url=cluster.registry))
+    return _compare(Missing(topic, table, columns, mark, len(present), 0), present, _records(kafka, topic, lake), schemas)
 
 
 def close(cluster: Cluster, config: Config, found: Missing) -> int:
-    """Send the deletes, with tombstones where the connector sends them; how many Kafka has acknowledged. May be repeated.
+    """Send the deletes of the keys that are still gone; how many Kafka has acknowledged. May be repeated.
+
+    No tombstones, whatever `tombstones.on.delete` says: a key may come back at the source while somebody thinks about the answer. By its
+    position the delete then loses against the new row, but a tombstone has no position, and would take the row out of a compacted topic.
+    For the same reason keys that are back already are left out: their new row closes the old one as any change does.
 
     Raises UnavailableError when Kafka does not take all of them.
     """
-    from confluent_kafka import Producer
+    deletes = _still_gone(cluster, config, found)
+    if deletes:
+        _send(cluster, [record for _, record in deletes])
+    return len(deletes)
+
+
+def _still_gone(cluster: Cluster, config: Config, found: Missing) -> list[tuple[Key, Record]]:
+    left = dict(found.deletes)
+    with _source(cluster, config, found.table) as connection:
+        for key in _keys(connection, found.table, found.columns):
+            left.pop(key, None)
+    return list(left.items())
+
+
+def _send(cluster: Cluster, records: list[Record]) -> None:
+    from confluent_kafka import KafkaException, Producer
 
     failed: list[str] = []
-    producer = Producer({**cluster.kafka, "enable.idempotence": True, "log_level": 3})
-    for _, record in found.deletes:
-        for value in (record.value, *([None] if config.get("tombstones.on.delete", "true") == "true" else [])):
-            producer.produce(
-                record.topic,
-                value,
-                record.key,
-                record.partition,
-                on_delivery=lambda error, _: failed.append(error.str()) if error else None,
-                headers=[HEADER],
-            )
-            producer.poll(0)
-    left = producer.flush(60)
+    limits = {"message.timeout.ms": DELIVERY_S * 1000}
+    producer = Producer({**limits, **cluster.kafka, "enable.idempotence": True, "log_level": 3})
+
+    def told(error: Any, _: Any) -> None:
+        if error:
+            failed.append(error.str())
+
+    try:
+        for record in records:
+            while not failed and not _queued(producer, record, told):
+                producer.poll(1)
+    except KafkaException as error:
+        failed.append(str(error.args[0]))
+    left = len(producer)
+    while left and (now := producer.flush(DELIVERY_S)) < left:
+        left = now
     if left or failed:
-        raise UnavailableError(f"Kafka did not take {left + len(failed)} of the deletes: {(failed or ['no answer'])[0]}", "run it again")
-    return len(found.deletes)
+        raise UnavailableError(f"Kafka did not take all of the deletes: {(failed or ['no answer'])[0]}", "run it again")
+
+
+def _queued(producer: Any, record: Record, told: Callable[[Any, Any], None]) -> bool:
+    """False while the producer's queue is full."""
+    try:
+        producer.produce(record.topic, record.value, record.key, record.partition, on_delivery=told, headers=list(record.headers))
+    except BufferError:
+        return False
+    producer.poll(0)
+    return True
+
+
+@contextmanager
+def _source(cluster: Cluster, config: Config, table: Table) -> Iterator[psycopg.Connection[Any]]:
+    """Rows that a policy hides would all look gone: with row_security off PostgreSQL refuses to answer without them."""
+    with sources.postgres(cluster, config) as connection, sources.answering(config):
+        connection.execute("SET row_security = off")
+        query = "SELECT row_security_active(format('%%I.%%I', %s::text, %s::text)::regclass), current_user"
+        is_hidden, user = connection.execute(query, table).fetchone() or (True, "?")
+        if is_hidden:
+            raise sources.SourceError(
+                f"row-level security hides rows of {'.'.join(table)} from {user}: nobody can say which are gone",
+                f"as a superuser: ALTER ROLE {user} BYPASSRLS",
+            )
+        yield connection
 
 
 def _mark(connection: psycopg.Connection[Any]) -> Mark:
-    """The log's end first, then who runs: whoever is not among those has its rows behind that end."""
+    """The log's end first, then a transaction id of our own: ids that are assigned later have their rows behind that end.
+
+    The newest id of a snapshot (`pg_snapshot_xmax`) would not do: it knows those that have ended, not the highest that run.
+    """
     query = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
     lsn, ts = connection.execute(query).fetchone() or (0, 0)
-    (ceiling,) = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone() or (0,)
+    (ceiling,) = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone() or (0,)
     return Mark(int(lsn), int(ts), int(ceiling))
+
+
+def _log_end(connection: psycopg.Connection[Any]) -> int:
+    (found,) = connection.execute("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint").fetchone() or (0,)
+    return int(found)
 
 
 def _oldest(connection: psycopg.Connection[Any]) -> int:
@@ -183,9 +249,8 @@ def _records(kafka: Kafka, topic: str, lake: Lake | None) -> Iterator[Record]:
     yield from topics.read_all(kafka, [topic])
 
 
-def _compare(
-    topic: str, mark: Mark, columns: list[str], present: set[Key], records: Iterable[Record], schemas: wire.RegistrySchemas
-) -> Missing:
+def _compare(found: Missing, present: set[Key], records: Iterable[Record], schemas: wire.RegistrySchemas) -> Missing:
+    """`found` with what is open in the records and missing among the keys that are present."""
     decoder = wire.Decoder(schemas)
     newest: dict[Key, Last] = {}
     unread = 0
@@ -198,14 +263,14 @@ def _compare(
         except (RejectedError, KeyError):
             unread += 1
             continue
-        parts = tuple(_plain(key.get(c)) for c in columns)
+        parts = tuple(_plain(key.get(c)) for c in found.columns)
         if parts not in newest or newest[parts].seq < seq:
             newest[parts] = Last(seq, envelope["op"], record, envelope)
     rows = {k: last for k, last in newest.items() if last.op != "d"}
-    gone = {k: last for k, last in rows.items() if k not in present and last.seq < (mark.lsn, mark.lsn)}
-    _refuse_other_types(topic, present, rows)
-    deletes = [(key, _delete(last, mark, schemas)) for key, last in sorted(gone.items(), key=str)]
-    return Missing(topic, mark, len(present), len(rows), unread, deletes)
+    gone = {k: last for k, last in rows.items() if k not in present and last.seq < found.mark.place}
+    _refuse_other_types(found.topic, present, rows)
+    deletes = [(key, _delete(last, found.mark, schemas)) for key, last in sorted(gone.items(), key=str)]
+    return replace(found, open=len(rows), unread=unread, deletes=deletes)
 
 
 def _refuse_other_types(topic: str, present: set[Key], rows: dict[Key, Last]) -> None:
@@ -218,7 +283,8 @@ def _delete(last: Last, mark: Mark, schemas: wire.RegistrySchemas) -> Record:
     import fastavro
 
     now_us = time.time_ns() // 1000
-    place = {"lsn": mark.lsn, "sequence": json.dumps([str(mark.lsn), str(mark.lsn)]), "txId": None, "xmin": None, "snapshot": "false"}
+    previous, lsn = mark.place
+    place = {"lsn": lsn, "sequence": json.dumps([str(previous), str(lsn)]), "txId": None, "xmin": None, "snapshot": "false"}
     times = {"ts_ms": mark.ts_us // 1000, "ts_us": mark.ts_us, "ts_ns": mark.ts_us * 1000}
     source = {k: {**place, **times}.get(k, v) for k, v in last.envelope["source"].items()}
     told = {"before": last.envelope.get("after") or last.envelope.get("before"), "after": None, "op": "d", "transaction": None}

@@ -14,7 +14,9 @@ from stream_jobs.entity import Record
 
 
 def read_all(kafka: Kafka, topics: Iterable[str], timeout_s: float = 60.0) -> Iterator[Record]:
-    """All records from the first to the end that each partition has when it is reached.
+    """All records from the first to the end that each partition has now, and those that come until that is reached.
+
+    Kafka tells of an end only when it has nothing to send, which never happens where changes come without a pause.
 
     Raises UnavailableError on silence, and for a topic that the broker does not have.
     """
@@ -22,6 +24,7 @@ def read_all(kafka: Kafka, topics: Iterable[str], timeout_s: float = 60.0) -> It
 
     with _consumer(kafka, "c360-reconcile") as consumer:
         waiting = set(_partitions(kafka, consumer, topics, timeout_s))
+        ends = {(t, p): consumer.get_watermark_offsets(TopicPartition(t, p), timeout=timeout_s) for t, p in waiting}
         consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in waiting])
         heard = time.monotonic()
         while waiting:
@@ -29,6 +32,8 @@ def read_all(kafka: Kafka, topics: Iterable[str], timeout_s: float = 60.0) -> It
                 error = message.error()
                 if error is None:
                     heard = time.monotonic()
+                    if (mark := ends[message.topic(), message.partition()]) and message.offset() >= mark[1] - 1:
+                        waiting.discard((message.topic(), message.partition()))
                     yield _record(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     heard = time.monotonic()

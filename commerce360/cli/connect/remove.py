@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commerce360.cli.connect.completion import connector_names
-from commerce360.cli.connect.session import cluster_of, confirmed, say_json
+from commerce360.cli.connect.session import RefusedError, agreed, cluster_of, say_json
+
+if TYPE_CHECKING:
+    from connect_configs.cluster import Cluster
+    from connect_configs.removal import Left
 
 
 def delete(
@@ -17,29 +21,40 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Delete connectors. Without --purge it says what stays behind."""
+    """Delete connectors. Without --purge it says what stays behind.
+
+    A "no" keeps that one thing, or that connector, and goes on. What another connector uses is never purged. Interrupted anywhere, the same
+    command goes on: the connector itself goes last.
+    """
     from connect_configs.client import known
-    from connect_configs.removal import Left, left_behind
-    from connect_configs.removal import delete as remove
+    from connect_configs.removal import configs_of, left_behind
 
     cluster = cluster_of(ctx)
-    deployed = cluster.client.overview()
     for name in names:
         known(cluster.client, name)
+    deployed = configs_of(cluster)
     results = []
     for name in dict.fromkeys(names):
-        left = left_behind(cluster, name, deployed[name].config, deployed)
+        left = left_behind(cluster, name, deployed.get(name, {}), deployed)
         _say(as_json, f"{name}: leaves behind" if left and not purge else f"{name}:", [f"  {item.text}" for item in left])
-        confirmed(f"Delete connector {name}?", yes)
-        chosen: list[Left] = []
-        for item in left if purge else []:
-            confirmed(f"Also: {item.text}. Remove it?", yes)
-            chosen.append(item)
-        done = remove(cluster, name, chosen)
-        _say(as_json, "", [f"  {line}" for line in done])
-        results.append({"name": name, "done": done, "left": [i.text for i in left if i not in chosen]})
+        results.append(_delete(cluster, name, left if purge else [], left, yes, as_json))
+        if results[-1]["deleted"]:
+            deployed.pop(name, None)  # it shares nothing with the next one any more
     if as_json:
         say_json(results)
+    if not any(result["deleted"] for result in results):
+        raise RefusedError("nothing was changed", "")
+
+
+def _delete(cluster: Cluster, name: str, purge: list[Left], left: list[Left], yes: bool, as_json: bool) -> dict[str, Any]:
+    from connect_configs import removal
+
+    if not agreed(f"Delete connector {name}?", yes):
+        _say(as_json, "", [f"  {name} stays"])
+        return {"name": name, "deleted": False, "done": [], "left": []}
+    chosen = [item for item in purge if not item.is_kept and agreed(f"Also: {item.text}. Remove it?", yes)]
+    done = removal.delete(cluster, name, chosen, lambda line: typer.echo(f"  {line}", err=as_json))
+    return {"name": name, "deleted": True, "done": done, "left": [item.text for item in left if item not in chosen]}
 
 
 def _say(as_json: bool, title: str, lines: list[str]) -> None:

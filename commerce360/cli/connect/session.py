@@ -84,11 +84,16 @@ def say_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False))
 
 
-def confirmed(question: str, yes: bool, hint: str = "say --yes where nobody can answer") -> None:
-    """Raises RefusedError unless `yes`, or a person at the terminal says so."""
+def agreed(question: str, yes: bool, hint: str = "say --yes where nobody can answer") -> bool:
+    """`yes`, or what a person at the terminal says; asked on stderr. Raises RefusedError where nobody can answer."""
     if yes:
-        return
+        return True
     if not sys.stdin.isatty():
         raise RefusedError("nobody is there to say yes", hint)
-    if not typer.confirm(question):
+    return typer.confirm(question, err=True)
+
+
+def confirmed(question: str, yes: bool, hint: str = "say --yes where nobody can answer") -> None:
+    """Before anything is changed. Raises RefusedError unless `agreed`."""
+    if not agreed(question, yes, hint):
         raise RefusedError("nothing was changed", "")

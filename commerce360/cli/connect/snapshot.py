@@ -50,6 +50,7 @@ def snapshot(
         bool, typer.Option("--close-missing", help="Then close keys that are open in the history and gone at the source.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before keys are closed.")] = False,
+    close_all: Annotated[bool, typer.Option("--close-all", help="With --yes: also every key of a table that is empty now.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Show the one that runs.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="End the one that runs (of TABLE..., or all of it).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON value.")] = False,
@@ -61,6 +62,8 @@ def snapshot(
     _fitting(tables or [], all_tables, where, status, cancel)
     if missing and (where or no_wait or status or cancel):
         raise ConfigError("--close-missing needs the whole snapshot", "leave out --where, --no-wait, --status and --cancel")
+    if close_all and not missing:
+        raise ConfigError("--close-all goes with --close-missing", "give both, or leave it out")
     cluster = session.cluster_of(ctx)
     asked = _asked(cluster, tables or [], connector, command_of(ctx))
     if status:
@@ -68,7 +71,7 @@ def snapshot(
     elif cancel:
         _cancel(asked, as_json)
     else:
-        closing = partial(close_missing, yes=yes, as_json=as_json) if missing else None
+        closing = partial(close_missing, yes=yes, close_all=close_all, as_json=as_json) if missing else None
         _run(asked, where, all_tables, 0.0 if no_wait else timeout, as_json, closing)
 
 
