@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from commerce360.local.state import State
-from connect_configs import files, plan, snapshot, source_facts
-from connect_configs.apply import Applied, Apply, Note
+from connect_configs import files, snapshot
 from connect_configs.cluster import Cluster
+from connect_configs.plans import plan, source_facts
+from connect_configs.plans.apply import Applied, Apply, Note
 
 DEPLOY_TIMEOUT_S, LOAD_TIMEOUT_S = 120.0, 120.0
 RESTARTS = 3  # a service beside Connect may be starting still

@@ -18,8 +18,8 @@ import pytest
 from connect_cluster import ConnectCluster, Workers, connect_cluster, wait
 from topic_records import Topics
 
-from connect_configs import first_load
 from connect_configs.files import CONFIGS
+from connect_configs.plans import first_load
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 NUMBERS = itertools.count(1)

@@ -19,7 +19,7 @@ from connect_cluster import ConnectCluster, Done, connect_cluster, wait
 from topic_records import Change, Topics
 
 from commerce360.reconcile import missing
-from connect_configs import removal
+from connect_configs.plans import removal
 from connect_configs.sources import SourceError
 from connect_configs.variables import Variables
 

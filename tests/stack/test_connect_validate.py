@@ -12,10 +12,10 @@ import pytest
 from connect_cluster import DEBEZIUM, ConnectCluster, connect_cluster, wait
 
 from commerce360.local.services.postgres import SETTINGS
-from connect_configs import postgres_checks, validation
+from connect_configs.checks import postgres_checks, validation
+from connect_configs.checks.findings import Finding
 from connect_configs.cluster import Cluster
 from connect_configs.files import CONFIGS, configurations
-from connect_configs.findings import Finding
 from connect_configs.variables import Variables
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]

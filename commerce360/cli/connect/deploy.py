@@ -15,10 +15,10 @@ from commerce360.cli.interrupts import raise_on_signal
 from commerce360.errors import ConfigError
 
 if TYPE_CHECKING:
-    from connect_configs.apply import Applied, Apply
-    from connect_configs.changes import Change, Plan
     from connect_configs.cluster import Cluster
     from connect_configs.model import Config
+    from connect_configs.plans.apply import Applied, Apply
+    from connect_configs.plans.changes import Change, Plan
     from connect_configs.snapshot import Progress
 
 COLOURS = {"create": "green", "update": "yellow", "delete": "red", "unmanaged": "magenta"}
@@ -69,9 +69,9 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Make what is deployed equal to the files: validate, plan, ask, deploy, wait until every task runs. May be repeated."""
-    from connect_configs.apply import Apply
-    from connect_configs.changes import check_losses
-    from connect_configs.offset_changes import default_folder
+    from connect_configs.offsets.offset_changes import default_folder
+    from connect_configs.plans.apply import Apply
+    from connect_configs.plans.changes import check_losses
 
     states = ("RUNNING", "PAUSED", "STOPPED")
     if create_state.upper() not in states:
@@ -126,8 +126,9 @@ class _Told:
 def _plan(
     cluster: Cluster, paths: list[Path] | None, only: list[str] | None, prune: bool, rest_only: bool = False
 ) -> tuple[Plan, dict[str, Config]]:
-    from connect_configs import files, source_facts
-    from connect_configs import plan as plans
+    from connect_configs import files
+    from connect_configs.plans import plan as plans
+    from connect_configs.plans import source_facts
 
     if prune and (single := [p for p in paths or [] if not p.is_dir()]):
         raise ConfigError(
@@ -150,9 +151,9 @@ def _validate(cluster: Cluster, made: Plan, desired: dict[str, Config], as_json:
     A slot that is in use by the connector that goes because it was renamed is free by then.
     """
     from commerce360.cli.connect.validate import show_findings
-    from connect_configs import rules
-    from connect_configs.findings import errors
-    from connect_configs.validation import validate
+    from connect_configs.checks import rules
+    from connect_configs.checks.findings import errors
+    from connect_configs.checks.validation import validate
 
     names = [c.name for c in made.work if c.action in ("create", "update")]
     deployed = {c.name for c in made.changes if c.state}
@@ -193,7 +194,7 @@ def show(made: Plan) -> None:
 
 
 def _show_change(change: Change) -> None:
-    from connect_configs.changes import SIGNS
+    from connect_configs.plans.changes import SIGNS
 
     words = {"unmanaged": "unmanaged: it has no file", "unchanged": "unchanged"}.get(change.action, change.action)
     state = f"  ({change.state})" if change.state and change.state != "RUNNING" else ""
@@ -231,7 +232,7 @@ def _next_steps(made: Plan) -> list[str]:
 
 
 def _check_kinds(kinds: list[str]) -> None:
-    from connect_configs.changes import LOSSES
+    from connect_configs.plans.changes import LOSSES
 
     if unknown := sorted(set(kinds) - set(LOSSES)):
         raise ConfigError(f"--allow-data-loss knows no {', '.join(unknown)}", f"the kinds are {', '.join(LOSSES)}")

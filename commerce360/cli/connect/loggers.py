@@ -32,7 +32,7 @@ def get(
     as_json: JsonOption = False,
 ) -> None:
     """The level that holds for a logger; without a name, every logger that differs from what is above it. Of the worker that answers."""
-    from connect_configs import logger_levels
+    from connect_configs.watching import logger_levels
 
     there = cluster_of(ctx).client.loggers()
     if name:
@@ -66,7 +66,7 @@ def set_level(
     as_json: JsonOption = False,
 ) -> None:
     """Set the level of a logger until the worker ends; with --for, only for a while."""
-    from connect_configs import logger_levels
+    from connect_configs.watching import logger_levels
 
     wanted = logger_levels.checked(level)
     client = cluster_of(ctx).client
@@ -124,6 +124,6 @@ def _say(as_json: bool, document: dict[str, Any], text: str) -> None:
 
 
 def _ago(moment_ms: int) -> str:
-    from connect_configs.health import age
+    from connect_configs.watching.health import age
 
     return f"{age(max(time.time() - moment_ms / 1000, 0.0))} ago"

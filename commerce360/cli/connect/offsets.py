@@ -22,9 +22,9 @@ from commerce360.errors import ConfigError
 
 if TYPE_CHECKING:
     from connect_configs.cluster import Cluster
-    from connect_configs.offset_changes import Before
-    from connect_configs.offset_meaning import Meaning
-    from connect_configs.offset_shapes import Entry
+    from connect_configs.offsets.offset_changes import Before
+    from connect_configs.offsets.offset_meaning import Meaning
+    from connect_configs.offsets.offset_shapes import Entry
 
 app = typer.Typer(no_args_is_help=True)
 SKIP = "skip"  # the kind of loss that a change of offsets can be
@@ -46,7 +46,7 @@ Name = Annotated[str, typer.Argument(help="A connector.", autocompletion=connect
 @app.command()
 def get(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """Show where a connector goes on."""
-    from connect_configs import offset_changes, offset_shapes
+    from connect_configs.offsets import offset_changes, offset_shapes
 
     before = offset_changes.read(session.cluster_of(ctx), name)
     if as_json:
@@ -90,7 +90,7 @@ def set_(
     as_json: Json = False,
 ) -> None:
     """Store other offsets. Partitions that FILE does not name stay as they are; null takes one away."""
-    from connect_configs import offset_changes, offset_shapes
+    from connect_configs.offsets import offset_changes, offset_shapes
 
     if bool(file) == bool(lsn):
         raise ConfigError("give a FILE (or - for the standard input) or --lsn", "`c360 connect offsets get NAME --json` shows the shape")
@@ -136,7 +136,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Put back what a backup holds; partitions that it does not hold are taken away."""
-    from connect_configs import offset_changes, offset_shapes
+    from connect_configs.offsets import offset_changes, offset_shapes
 
     options = Options(yes, as_json, folder, loss or [], timeout_s)
     backup = offset_changes.read_backup(file)
@@ -165,7 +165,7 @@ def _none(before: Before) -> list[Entry]:
 
 
 def _at(before: Before, lsn: int, partition: dict[str, str] | None) -> list[Entry]:
-    from connect_configs import offset_shapes
+    from connect_configs.offsets import offset_shapes
 
     if before.kind != "postgres" or partition is None:
         raise ConfigError(f"--lsn is for Debezium PostgreSQL connectors, {before.name} is none", "give a FILE")
@@ -181,7 +181,7 @@ def _text(file: str) -> str:
 
 
 def _change(ctx: typer.Context, cluster: Cluster, name: str, wanted: Callable[[Before], list[Entry]], options: Options) -> None:
-    from connect_configs import offset_changes, offset_meaning, offset_shapes
+    from connect_configs.offsets import offset_changes, offset_meaning, offset_shapes
 
     raise_on_signal()
 

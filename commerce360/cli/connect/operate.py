@@ -238,8 +238,8 @@ def _reach(client: Connect, outcome: Outcome, wanted: str, before: Status, timeo
 def _kept_for(cluster: Cluster, connector: Connector) -> list[str]:
     """What a source keeps for a connector that is stopped."""
     from connect_configs import sources
-    from connect_configs.health import MISSING, size
-    from connect_configs.liveness import slot_of
+    from connect_configs.watching.health import MISSING, size
+    from connect_configs.watching.liveness import slot_of
 
     if sources.kind_of(connector.config) != "postgres":
         return []

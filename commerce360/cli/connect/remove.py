@@ -11,7 +11,7 @@ from commerce360.cli.connect.session import RefusedError, agreed, cluster_of, sa
 
 if TYPE_CHECKING:
     from connect_configs.cluster import Cluster
-    from connect_configs.removal import Left
+    from connect_configs.plans.removal import Left
 
 
 def delete(
@@ -27,7 +27,7 @@ def delete(
     command goes on: the connector itself goes last.
     """
     from connect_configs.client import known
-    from connect_configs.removal import configs_of, left_behind
+    from connect_configs.plans.removal import configs_of, left_behind
 
     cluster = cluster_of(ctx)
     for name in names:
@@ -47,7 +47,7 @@ def delete(
 
 
 def _delete(cluster: Cluster, name: str, purge: list[Left], left: list[Left], yes: bool, as_json: bool) -> dict[str, Any]:
-    from connect_configs import removal
+    from connect_configs.plans import removal
 
     if not agreed(f"Delete connector {name}?", yes):
         _say(as_json, "", [f"  {name} stays"])

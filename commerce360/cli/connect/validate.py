@@ -13,8 +13,8 @@ from commerce360.cli.connect import session
 from commerce360.errors import C360Error, ConfigError
 
 if TYPE_CHECKING:
+    from connect_configs.checks.findings import Finding
     from connect_configs.cluster import Cluster
-    from connect_configs.findings import Finding
 
 COLOURS = {"error": "red", "warning": "yellow", "unchecked": "cyan"}
 LEVEL_WIDTH, RULE_WIDTH = 9, 26
@@ -32,7 +32,8 @@ def validate(
     Nothing is changed anywhere, and no secret is shown. What cannot be looked at from here is listed as unchecked, with the reason.
     Leaves with 1 when there are errors.
     """
-    from connect_configs import files, validation
+    from connect_configs import files
+    from connect_configs.checks import validation
 
     configs = files.read(paths or [files.CONFIGS])
     cluster = None if offline else _cluster_of(ctx)
@@ -54,7 +55,7 @@ def _cluster_of(ctx: typer.Context) -> Cluster:
 
 
 def _show(findings: Sequence[Finding], names: Sequence[str], as_json: bool) -> None:
-    from connect_configs.validation import counts
+    from connect_configs.checks.validation import counts
 
     numbers = counts(findings)
     if as_json:

@@ -18,9 +18,9 @@ from commerce360.errors import C360Error, ConfigError
 
 if TYPE_CHECKING:
     from connect_configs.client import Connect
-    from connect_configs.health import Facts, Health
-    from connect_configs.liveness import Look
     from connect_configs.model import Connector, Status
+    from connect_configs.watching.health import Facts, Health
+    from connect_configs.watching.liveness import Look
 
 CODES = {"healthy": 0, "paused": 0, "degraded": DEGRADED, "failed": 1}
 HEADER = ("name", "state", "tasks", "worker", "last heard", "lag", "rec/s")
@@ -61,7 +61,7 @@ def status(
     REST says RUNNING of a connector that has not sent anything for hours. So this also looks at heartbeats and rates in Kafka, the
     replication slot and the oplog, as far as they can be reached from here. `-` means not seen; --json says why.
     """
-    from connect_configs.liveness import Look
+    from connect_configs.watching.liveness import Look
 
     look = None if rest_only else Look(cluster_of(ctx))
     client = look.cluster.client if look else cluster_of(ctx).client
@@ -78,7 +78,7 @@ def status(
 
 def _rows(client: Connect, look: Look | None, names: list[str]) -> list[Row]:
     """Raises ConfigError for an unknown name."""
-    from connect_configs.health import Facts, judge
+    from connect_configs.watching.health import Facts, judge
 
     found = client.overview()
     if unknown := [n for n in names if n not in found]:
@@ -96,13 +96,13 @@ def unknown_error(unknown: list[str], there: list[str]) -> ConfigError:
 
 
 def _code(rows: list[Row]) -> int:
-    from connect_configs.health import worst
+    from connect_configs.watching.health import worst
 
     return CODES[worst([r.health.level for r in rows])]
 
 
 def _document(url: str, rows: list[Row]) -> dict[str, Any]:
-    from connect_configs.health import worst
+    from connect_configs.watching.health import worst
 
     return {"url": url, "health": worst([r.health.level for r in rows]), "connectors": [_entry(r) for r in rows]}
 
@@ -145,7 +145,7 @@ def _told(level: str) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    from connect_configs.health import age
+    from connect_configs.watching.health import age
 
     about, facts = row.connector.status, row.facts
     heard, rate = facts.heard_s, facts.records_per_s
@@ -168,7 +168,7 @@ def _tasks(about: Status) -> str:
 
 
 def _lag(facts: Facts) -> str:
-    from connect_configs.health import age, size
+    from connect_configs.watching.health import age, size
 
     if facts.slot and facts.slot.lag_bytes is not None:
         return size(facts.slot.lag_bytes)
@@ -215,7 +215,7 @@ def printable(text: str) -> str:
 
 def _watch(client: Connect, look: Look | None, names: list[str], every_s: float, as_json: bool) -> None:
     """Never returns. At a terminal the table is drawn in place; elsewhere a new one comes when more than a number has changed."""
-    from connect_configs.liveness import impatient
+    from connect_configs.watching.liveness import impatient
 
     impatient(client)
     try:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from connect_configs import plan as plans
-from connect_configs.changes import Change, Facts, LossNotAllowedError, Pending, Slot, check_losses
 from connect_configs.files import configurations
 from connect_configs.model import Config, Connector, Status, Task
+from connect_configs.plans import plan as plans
+from connect_configs.plans.changes import Change, Facts, LossNotAllowedError, Pending, Slot, check_losses
 
 FILES = configurations()
 OLTP, CLICKS = FILES["oltp-postgres"], FILES["web-clickstream"]

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from connect_configs.health import Facts, Oplog, Slot, age, judge, size, worst
 from connect_configs.model import Status, Task
+from connect_configs.watching.health import Facts, Oplog, Slot, age, judge, size, worst
 
 GB = 2**30
 FINE = Facts(

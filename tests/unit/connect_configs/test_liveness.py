@@ -12,7 +12,7 @@ from commerce360.cli.connect.duration import seconds
 from commerce360.errors import C360Error, ConfigError
 from connect_configs.client import Connect
 from connect_configs.http import ConnectError, ConnectUnavailableError
-from connect_configs.liveness import (
+from connect_configs.watching.liveness import (
     Activity,
     Once,
     _facts,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from commerce360.errors import ConfigError
-from connect_configs.logger_levels import ROOT, checked, effective, inherits, telling, undoing
+from connect_configs.watching.logger_levels import ROOT, checked, effective, inherits, telling, undoing
 
 
 def loggers(**levels: str | None) -> dict[str, dict[str, Any]]:

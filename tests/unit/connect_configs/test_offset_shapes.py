@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from connect_configs import offset_meaning as means
-from connect_configs import offset_shapes as shapes
-from connect_configs.offset_shapes import ShapeError
+from connect_configs.offsets import offset_meaning as means
+from connect_configs.offsets import offset_shapes as shapes
+from connect_configs.offsets.offset_shapes import ShapeError
 
 SERVER = {"server": "shop"}
 GOOD = {"lsn": 100, "lsn_proc": 100, "lsn_commit": 100, "txId": 7, "ts_usec": 1795575468667416, "messageType": "COMMIT"}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from connect_configs import rules
+from connect_configs.checks import rules
 from connect_configs.files import configurations
 from connect_configs.model import Config
 

@@ -16,11 +16,12 @@ from typer.testing import CliRunner
 
 from commerce360.cli.main import app
 from commerce360.errors import ConfigError
-from connect_configs import mongo_checks, postgres_checks, sources, validation
+from connect_configs import sources
+from connect_configs.checks import mongo_checks, postgres_checks, validation
+from connect_configs.checks.findings import Finding
 from connect_configs.client import Connect
 from connect_configs.cluster import Cluster
 from connect_configs.files import CONFIGS, configurations
-from connect_configs.findings import Finding
 from connect_configs.variables import Variables, scrub, secrets_of
 
 SECRET = "p%40ss-word"

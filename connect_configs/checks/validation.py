@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connect_configs import mongo_checks, postgres_checks, rules
+from connect_configs.checks import mongo_checks, postgres_checks, rules
+from connect_configs.checks.findings import Finding
 from connect_configs.client import Connect
 from connect_configs.cluster import Cluster
-from connect_configs.findings import Finding
 from connect_configs.http import ConnectError, ConnectUnavailableError
 from connect_configs.model import Config
 from connect_configs.sources import kind_of, slot_of

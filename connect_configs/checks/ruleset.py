@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from connect_configs.findings import Finding, Level
+from connect_configs.checks.findings import Finding, Level
 from connect_configs.model import Config
 from connect_configs.variables import shown
 

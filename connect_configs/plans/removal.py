@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from commerce360.errors import C360Error
-from connect_configs import first_load, sources
+from connect_configs import sources
 from connect_configs.client import known
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config
+from connect_configs.plans import first_load
 from connect_configs.sources import SourceError, SourceUnavailableError, publication_of, slot_of
 
 Kind = Literal["offsets", "slot", "publication"]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from connect_configs.changes import Consequence, Facts
-from connect_configs.meaning_debezium import count
 from connect_configs.model import Config
+from connect_configs.plans.changes import Consequence, Facts
+from connect_configs.plans.meaning_debezium import count
 
 FORMS = (
     *("output.format.key", "output.format.value", "output.schema.key", "output.schema.value", "output.schema.infer.value"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from connect_configs.checks.ruleset import REFERENCE_BEGINS, Rule, Told, is_number_below, setting
 from connect_configs.model import Config
-from connect_configs.ruleset import REFERENCE_BEGINS, Rule, Told, is_number_below, setting
 
 DEAD_LETTERS = ("errors.deadletterqueue.topic.name", "mongo.errors.deadletterqueue.topic.name")
 KEY_SCHEMA = '{"type": "record", "name": "key", "fields": [{"name": "documentKey", "type": "string"}]}'

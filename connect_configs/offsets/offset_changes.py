@@ -14,12 +14,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from commerce360.errors import C360Error, ConfigError
-from connect_configs import offset_meaning, offset_shapes, sources
+from connect_configs import sources
 from connect_configs.client import POLL_S, known
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config, Status
-from connect_configs.offset_shapes import Entry
-from connect_configs.settling import settle
+from connect_configs.offsets import offset_meaning, offset_shapes
+from connect_configs.offsets.offset_shapes import Entry
+from connect_configs.plans.settling import settle
 from connect_configs.variables import UnresolvedError
 
 BACKUP, BACKUP_VERSION = "c360-connect-offsets", 1

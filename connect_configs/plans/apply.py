@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from commerce360.errors import C360Error
-from connect_configs import first_load, offset_changes, snapshot, sources
-from connect_configs.changes import Change, Pending, Plan, check_losses
+from connect_configs import snapshot, sources
 from connect_configs.cluster import Cluster
 from connect_configs.http import ConnectError
-from connect_configs.settling import SETTLE_S, settle
-from connect_configs.source_facts import captured
+from connect_configs.offsets import offset_changes
+from connect_configs.plans import first_load
+from connect_configs.plans.changes import Change, Pending, Plan, check_losses
+from connect_configs.plans.settling import SETTLE_S, settle
+from connect_configs.plans.source_facts import captured
 from connect_configs.sources import Table
 
 State = Literal["RUNNING", "PAUSED", "STOPPED"]

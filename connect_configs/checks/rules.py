@@ -10,11 +10,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from connect_configs.findings import Finding
+from connect_configs.checks.findings import Finding
+from connect_configs.checks.rules_debezium import POSTGRES
+from connect_configs.checks.rules_mongo import MONGO
+from connect_configs.checks.ruleset import Rule, Told, lines_of, setting
 from connect_configs.model import Config
-from connect_configs.rules_debezium import POSTGRES
-from connect_configs.rules_mongo import MONGO
-from connect_configs.ruleset import Rule, Told, lines_of, setting
 from connect_configs.sources import kind_of, slot_of
 from connect_configs.variables import REFERENCE, is_plain_secret, is_secret
 

@@ -18,9 +18,9 @@ from commerce360.errors import C360Error, ConfigError
 from connect_configs import sources
 from connect_configs.client import Connect, Offsets
 from connect_configs.cluster import Cluster
-from connect_configs.health import Facts, Oplog, Slot
 from connect_configs.http import ConnectError
 from connect_configs.model import Config, Connector
+from connect_configs.watching.health import Facts, Oplog, Slot
 
 if TYPE_CHECKING:
     from confluent_kafka import TopicPartition

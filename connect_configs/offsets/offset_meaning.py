@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from commerce360.errors import C360Error
-from connect_configs import offset_shapes, sources
+from connect_configs import sources
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config
-from connect_configs.offset_shapes import Entry, lsn_text
+from connect_configs.offsets import offset_shapes
+from connect_configs.offsets.offset_shapes import Entry, lsn_text
 
 if TYPE_CHECKING:
-    from connect_configs.offset_changes import Before
+    from connect_configs.offsets.offset_changes import Before
 
 
 @dataclass(frozen=True)

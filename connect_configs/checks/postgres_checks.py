@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connect_configs import sources
+from connect_configs.checks.findings import Finding
+from connect_configs.checks.postgres_tables import TableFacts, facts_of, leaves_of, partitions, published_tables
+from connect_configs.checks.ruleset import parts_of
 from connect_configs.cluster import Cluster
-from connect_configs.findings import Finding
 from connect_configs.model import Config
-from connect_configs.postgres_tables import TableFacts, facts_of, leaves_of, partitions, published_tables
-from connect_configs.ruleset import parts_of
 from connect_configs.sources import Table, publication_of, slot_of
 from connect_configs.variables import UnresolvedError, Variables
 

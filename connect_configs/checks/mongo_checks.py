@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from connect_configs import sources
+from connect_configs.checks.findings import Finding
 from connect_configs.cluster import Cluster
-from connect_configs.findings import Finding
 from connect_configs.model import Config
 from connect_configs.variables import UnresolvedError
 

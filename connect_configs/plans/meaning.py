@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from connect_configs import meaning_debezium, meaning_mongo
-from connect_configs.changes import Consequence, Facts
 from connect_configs.model import Config, Connector
+from connect_configs.plans import meaning_debezium, meaning_mongo
+from connect_configs.plans.changes import Consequence, Facts
 from connect_configs.sources import kind_of, publication_of, slot_of
 
 CONVERTERS = ("key.converter", "value.converter", "header.converter")

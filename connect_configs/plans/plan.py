@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connect_configs import meaning
-from connect_configs.changes import Action, Change, Facts, Field, Plan
 from connect_configs.model import Config, Connector
+from connect_configs.plans import meaning
+from connect_configs.plans.changes import Action, Change, Facts, Field, Plan
 from connect_configs.sources import kind_of, place_of, slot_of
 from connect_configs.variables import shown
 

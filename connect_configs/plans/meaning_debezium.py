@@ -6,8 +6,8 @@ mode but when_needed: so a new slot, database or server needs the offsets reset.
 
 from __future__ import annotations
 
-from connect_configs.changes import Consequence, Facts
 from connect_configs.model import Config
+from connect_configs.plans.changes import Consequence, Facts
 from connect_configs.sources import Table, is_included, place_of, publication_of, signal_table, slot_of
 
 PLACE = ("database.hostname", "database.port", "database.dbname")

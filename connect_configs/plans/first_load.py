@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from connect_configs import sources
-from connect_configs.changes import Pending
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config
+from connect_configs.plans.changes import Pending
 from connect_configs.sources import signal_table
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from commerce360.errors import C360Error
-from connect_configs import first_load, sources
-from connect_configs.changes import Facts, Slot
+from connect_configs import sources
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config, Connector
-from connect_configs.plan import renamed_from
+from connect_configs.plans import first_load
+from connect_configs.plans.changes import Facts, Slot
+from connect_configs.plans.plan import renamed_from
 from connect_configs.snapshot import pattern
 from connect_configs.sources import Table
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from connect_configs.checks.ruleset import REFERENCE_BEGINS, Rule, Told, is_number_below, parts_of, setting
 from connect_configs.model import Config
-from connect_configs.ruleset import REFERENCE_BEGINS, Rule, Told, is_number_below, parts_of, setting
 
 SLOT_NAME = re.compile(r"[a-z0-9_]{1,63}")
 READS_ROWS_AT_START = ("initial", "always", "initial_only", "when_needed")
