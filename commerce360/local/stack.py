@@ -114,7 +114,7 @@ class Stack:
         sources.join()
         self.supervisor.wait_ready("connect")
         connect = cluster(self.state)
-        deployed = connectors.deploy(connect, self.state, lambda *_: None)
+        deployed = connectors.deploy(connect, self.state, self.on_event)
         feed.join()
         for name in ("page", "lake", "loader"):
             if name in wanted:
