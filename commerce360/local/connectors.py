@@ -7,11 +7,13 @@ from collections.abc import Callable
 from commerce360.local.state import State
 from connect_configs import files, snapshot
 from connect_configs.cluster import Cluster
+from connect_configs.model import Status
 from connect_configs.plans import plan, source_facts
 from connect_configs.plans.apply import Applied, Apply
 from connect_configs.plans.changes import LOSSES
 
 DEPLOY_TIMEOUT_S, LOAD_TIMEOUT_S = 120.0, 120.0
+RESTING = ("PAUSED", "STOPPED")
 RESTARTS = 3  # a service beside Connect may be starting still
 
 
@@ -30,11 +32,21 @@ def deploy(connect: Cluster, state: State, say: Callable[[str], None]) -> list[A
     apply = Apply(connect, lambda *_: None, state.data("connect") / "offsets", "RUNNING", DEPLOY_TIMEOUT_S, 0.0, RESTARTS)
     done = apply.run(made, LOSSES)
     for name in wanted.keys() - {a.name for a in done}:
-        if (state_now := deployed[name].status.connector) in ("PAUSED", "STOPPED"):
-            say(f"connector {name} is {state_now}, as somebody wished: `c360 connect resume {name}`")
-        else:
-            connect.client.wait_running(name, DEPLOY_TIMEOUT_S, RESTARTS)
+        _wait(connect, name, say)
     return done
+
+
+def _wait(connect: Cluster, name: str, say: Callable[[str], None]) -> None:
+    """Until it runs, or rests as somebody wished. Right after the worker's start the status is neither."""
+
+    def is_settled(status: Status | None) -> bool:
+        return status is not None and (status.running or status.failed or status.connector in RESTING)
+
+    found = connect.client.wait_until(name, is_settled, DEPLOY_TIMEOUT_S, "run")
+    if found is not None and found.connector in RESTING:
+        say(f"connector {name} is {found.connector}, as somebody wished: `c360 connect resume {name}`")
+    else:
+        connect.client.wait_running(name, DEPLOY_TIMEOUT_S, RESTARTS)
 
 
 def wait_loaded(connect: Cluster, done: list[Applied]) -> None:
