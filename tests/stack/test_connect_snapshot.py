@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from connect_cluster import ConnectCluster, connect_cluster, wait
+from connect_cluster import ConnectCluster, connect_cluster, settled, wait
 from topic_records import Topics
 
 from commerce360.errors import UnavailableError
@@ -21,7 +21,7 @@ from connect_configs import snapshot
 from connect_configs.model import Config
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
-NAME, CHUNK = "shots", 50
+NAME, CHUNK = "shots", 8  # so many chunks that their progress can be seen
 ROWS = 3000
 TABLES = """
 CREATE TABLE docs (kind text, n bigint, body text, PRIMARY KEY (kind, n));
@@ -158,7 +158,7 @@ def test_a_connector_that_would_not_see_the_signal_is_not_asked(
         done = connect.cli("snapshot", f"{NAME}:public.items")
     finally:
         connect.client.resume(NAME)
-        connect.client.wait_settled(NAME)
+        settled(connect.client, NAME)
     assert (done.code, f"c360 connect resume {NAME}" in done.err) == (1, True), done.err
     assert signals(db) == []
 
@@ -189,7 +189,7 @@ def test_one_that_runs_is_seen_appended_to_and_ended(connect: ConnectCluster, db
     db.execute("GRANT SELECT ON many TO debezium; ALTER PUBLICATION dbz_publication ADD TABLE many")
     wider = {**config, "table.include.list": f"{CAPTURED},public.many"}
     connect.client.put_config(NAME, wider)
-    connect.client.wait_settled(NAME)
+    settled(connect.client, NAME)
     snapshot.request(connect.cluster, wider, [("public", "many")], "c360-snapshot-one")
     found = wait("it is stored as running", lambda: (p := snapshot.progress(connect.cluster, NAME, wider)).left and p)
     assert found.left == ("public.many",)
@@ -203,7 +203,7 @@ def test_one_that_runs_is_seen_appended_to_and_ended(connect: ConnectCluster, db
     assert snapshot.left(connect.client.offsets(NAME)) == ()
     assert signals(db) == []
     connect.client.put_config(NAME, config)
-    connect.client.wait_settled(NAME)
+    settled(connect.client, NAME)
 
 
 def test_a_request_with_the_same_id_is_made_once(
@@ -223,10 +223,10 @@ def test_a_request_with_the_same_id_is_made_once(
 def test_without_heartbeats_the_end_is_seen_too(connect: ConnectCluster, db: psycopg.Connection[Any], config: Config) -> None:
     connect.client.put_config(NAME, {k: v for k, v in config.items() if not k.startswith("heartbeat")})
     try:
-        connect.client.wait_settled(NAME)
+        settled(connect.client, NAME)
         done = connect.cli("snapshot", f"{NAME}:public.empty_one", "--timeout", "60s", "--json")
     finally:
         connect.client.put_config(NAME, config)
-        connect.client.wait_settled(NAME)
+        settled(connect.client, NAME)
     assert done.code == 0, done.err
     assert json.loads(done.out)["tables"][0]["rows_about"] == 0

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from commerce360.cli.scd2_capture import record, replay
 from commerce360.errors import ConfigError
-from commerce360.local import environment
+from commerce360.local import addresses, environment
 from commerce360.local.bootstrap import java
 from commerce360.local.services.java import Kafka, Registry
 from commerce360.local.state import State
@@ -47,7 +47,7 @@ app.command()(replay)
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    environment.isolate()
+    addresses.isolate()
     state = State.open(new_state(tmp_path_factory.mktemp("capture") / "state"))
     home = java.find_java(17)
     supervisor = Supervisor(state.root / "run", state.root / "logs", [Kafka(state, home), Registry(state, home)])
