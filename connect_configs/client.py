@@ -158,25 +158,34 @@ class Connect:
 
     # --- wait
 
-    def wait_running(self, name: str, timeout_s: float = 60.0, restarts: int = 0) -> Status:
-        """Wait for every task; one that failed is started again up to `restarts` times.
+    def settle(self, names: Sequence[str], timeout_s: float, settle_s: float = 0.0, restarts: int = 0) -> dict[str, Status | C360Error]:
+        """Wait until each has run, or has been failing, for `settle_s` without a break; a failure is started again up to `restarts` times.
 
-        Right after a start the state is still the one that the last worker left. Raises C360Error with the first line of the
-        cause, ConnectUnavailableError when time is up.
+        After a change the status is at first that of the tasks before it, and a task says RUNNING before it has reached its source.
+        The status of what runs; for the others an error: the cause of the failure, or that time is up.
         """
         deadline = time.monotonic() + timeout_s
-        while True:
-            found = self.status(name)
-            if found and found.running:
-                return found
-            if found and found.failed and restarts <= 0:
-                raise failure(found)
-            if found and found.failed:
-                restarts -= 1
-                self.restart_failed(name)
-                time.sleep(RESTART_TAKES_S)
-            self._give_up(name, found, deadline, timeout_s, "run")
-            time.sleep(POLL_S)
+        found: dict[str, Status | C360Error] = {}
+        waiting = {name: _Settling(self, name, settle_s, restarts) for name in names}
+        while waiting:
+            statuses = {name: c.status for name, c in self.overview().items()}
+            for name in list(waiting):
+                status = statuses.get(name)
+                if (end := waiting[name].see(status)) is None and time.monotonic() > deadline:
+                    end = _late(name, status, timeout_s, "run")
+                if end is not None:
+                    found[name] = end
+                    del waiting[name]
+            if waiting:
+                time.sleep(POLL_S)
+        return found
+
+    def wait_running(self, name: str, timeout_s: float = 60.0, restarts: int = 0, settle_s: float = 0.0) -> Status:
+        """`settle` for one; raises what that returns as an error: C360Error with the cause, ConnectUnavailableError when time is up."""
+        found = self.settle([name], timeout_s, settle_s, restarts)[name]
+        if isinstance(found, C360Error):
+            raise found
+        return found
 
     def wait_stopped(self, name: str, timeout_s: float = 60.0) -> None:
         """Until it is STOPPED and has no tasks: only then may offsets be changed."""
@@ -189,14 +198,46 @@ class Connect:
         """Raises ConnectUnavailableError when time is up; `verb` says what it did not do."""
         deadline = time.monotonic() + timeout_s
         while not done(found := self.status(name)):
-            self._give_up(name, found, deadline, timeout_s, verb)
+            if time.monotonic() > deadline:
+                raise _late(name, found, timeout_s, verb)
             time.sleep(POLL_S)
         return found
 
-    def _give_up(self, name: str, found: Status | None, deadline: float, timeout_s: float, verb: str) -> None:
-        if time.monotonic() > deadline:
-            state = found.summary if found else "there is none of that name"
-            raise ConnectUnavailableError(f"connector {name} does not {verb} after {timeout_s:.0f} s: {state}", "see the worker's log")
+
+class _Settling:
+    """For one connector: the state that it was last seen in, and since when."""
+
+    def __init__(self, client: Connect, name: str, settle_s: float, restarts: int) -> None:
+        self.client = client
+        self.name = name
+        self.settle_s = settle_s
+        self.restarts = restarts
+        self.state, self.since = "", time.monotonic()
+        self.failure_counts_at = self.since  # a restart takes a moment to show: until then it is the old failure
+
+    def see(self, status: Status | None) -> Status | C360Error | None:
+        """How it ended, None for not yet."""
+        now = time.monotonic()
+        state = "" if status is None else "failed" if status.failed else "running" if status.running else ""
+        if state == "failed" and now < self.failure_counts_at:
+            state = ""
+        if state != self.state:
+            self.state, self.since = state, now
+        if status is None or not state or now - self.since < self.settle_s:
+            return None
+        if status.running:
+            return status
+        if self.restarts <= 0:
+            return failure(status)
+        self.restarts -= 1
+        self.failure_counts_at = now + RESTART_TAKES_S
+        self.client.restart_failed(self.name)
+        return None
+
+
+def _late(name: str, status: Status | None, timeout_s: float, verb: str) -> ConnectUnavailableError:
+    state = status.summary if status else "there is none of that name"
+    return ConnectUnavailableError(f"connector {name} does not {verb} after {timeout_s:.0f} s: {state}", "see the worker's log")
 
 
 def failure(found: Status) -> C360Error:

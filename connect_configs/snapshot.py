@@ -105,10 +105,8 @@ def check(cluster: Cluster, name: str, config: Config, tables: Sequence[Table], 
 
 def all_tables(cluster: Cluster, config: Config) -> list[Table]:
     """Captured tables that hold data: not those of signals and heartbeats."""
-    signals, beat = sources.signal_table(config), config.get("heartbeat.action.query", "").lower()
     with sources.postgres(cluster, config) as connection, sources.answering(config):
-        found = sources.captured_tables(connection, config)
-    return [t for t in found if t != signals and not re.search(rf"\b{re.escape(t[1].lower())}\b", beat)]
+        return sources.data_tables(connection, config)
 
 
 def running(cluster: Cluster, name: str) -> None:
@@ -221,13 +219,19 @@ def wait_streaming(cluster: Cluster, config: Config, timeout_s: float = 60.0) ->
 # --- following
 
 
-def loaded(offsets: Iterable[Mapping[str, Any]], position: int, prefix: str) -> bool:
-    """Has Debezium, by its stored offsets, passed `position` with no incremental snapshot open?
+def position(offsets: Iterable[Mapping[str, Any]], prefix: str) -> int:
+    """Where the stored offset of `prefix` stands, 0 for none. Those of an earlier topic.prefix stay, and never move."""
+    return max((int(o.get("lsn") or 0) for o in _stored(offsets, prefix)), default=0)
 
-    Only those of `prefix` count: the offsets of an earlier topic.prefix stay, and never move.
-    """
-    stored = [entry["offset"] for entry in offsets if entry["partition"].get("server") == prefix and entry["offset"]]
+
+def loaded(offsets: Iterable[Mapping[str, Any]], position: int, prefix: str) -> bool:
+    """Has Debezium, by its stored offsets of `prefix`, passed `position` with no incremental snapshot open?"""
+    stored = _stored(offsets, prefix)
     return bool(stored) and all(o.get("lsn", 0) >= position and COLLECTIONS not in o for o in stored)
+
+
+def _stored(offsets: Iterable[Mapping[str, Any]], prefix: str) -> list[dict[str, Any]]:
+    return [entry["offset"] for entry in offsets if entry["partition"].get("server") == prefix and entry["offset"]]
 
 
 def left(offsets: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

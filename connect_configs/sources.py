@@ -22,6 +22,7 @@ KINDS: dict[str, Literal["postgres", "mongo"]] = {
     "MongoSourceConnector": "mongo",
 }
 CONNECT_TIMEOUT_S = 5
+NO_SNAPSHOT = ("no_data", "never", "schema_only")  # values of Debezium's snapshot.mode that read no row
 DEFAULT_SLOT, DEFAULT_PUBLICATION, DEFAULT_PORT = "debezium", "dbz_publication", "5432"  # of Debezium 3.7
 PASSWORD_REFUSED = frozenset({"28P01", "28000"})  # SQLSTATE invalid_password, invalid_authorization_specification
 SMALL_BYTES = 64 * 2**20
@@ -159,6 +160,13 @@ def captured_tables(connection: psycopg.Connection[Any], config: Config) -> list
         " ORDER BY 1, 2"
     ).fetchall()
     return [table for schema, name in rows if is_included(config, table := (str(schema), str(name)))]
+
+
+def data_tables(connection: psycopg.Connection[Any], config: Config) -> list[Table]:
+    """Captured tables whose rows are somebody's data: not those of signals and heartbeats."""
+    signals, beat = signal_table(config), config.get("heartbeat.action.query", "").lower()
+    found = captured_tables(connection, config)
+    return [t for t in found if t != signals and not re.search(rf"\b{re.escape(t[1].lower())}\b", beat)]
 
 
 def row_estimates(connection: psycopg.Connection[Any], tables: list[Table]) -> dict[Table, int]:

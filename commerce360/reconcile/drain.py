@@ -12,6 +12,7 @@ from commerce360.lake import Lake
 from commerce360.reconcile import model, sources, topics
 from commerce360.reconcile.compare import Stage, compare
 from commerce360.settings import Settings
+from connect_configs import snapshot
 from connect_configs.client import Connect
 from connect_configs.files import configurations
 from schemas.tables import BATCHES
@@ -91,7 +92,7 @@ def connectors_behind(connect: Connect, wal: int) -> str:
             found = connect.status(name)
             if found is None or not found.running:
                 return f"connector {name} does not run" + (f": {found.cause}" if found and found.cause else "")
-        position = max((int((o.get("offset") or {}).get("lsn") or -1) for o in connect.offsets(OLTP)), default=-1)
+        position = snapshot.position(connect.offsets(OLTP), configurations()[OLTP]["topic.prefix"])
     except C360Error as error:  # Connect may be starting again
         return error.message
     return f"Debezium is {(wal - position) / 1024:.0f} KiB of WAL behind" if position < wal else ""

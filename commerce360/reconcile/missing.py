@@ -26,6 +26,7 @@ from commerce360.settings import Kafka, Registry
 from connect_configs import sources
 from connect_configs.cluster import Cluster
 from connect_configs.model import Config
+from connect_configs.snapshot import position
 from connect_configs.sources import Table
 from schemas.tables import RECORDS
 from stream_jobs import wire
@@ -98,7 +99,8 @@ def find(cluster: Cluster, name: str, config: Config, table: Table, lake: Lake |
     if not cluster.kafka or not cluster.registry:
         raise ConfigError("this cluster's Kafka and registry are not known", "give its context --kafka and --registry")
     kafka = Kafka(bootstrap=cluster.kafka["bootstrap.servers"], config=dict(cluster.kafka))
-    topic = f"{config.get('topic.prefix', '')}.{'.'.join(table)}"
+    prefix = config.get("topic.prefix", "")
+    topic = f"{prefix}.{'.'.join(table)}"
     with _source(cluster, config, table) as connection:
         mark = _mark(connection)
         note("waiting for transactions that run at the source")
@@ -109,7 +111,7 @@ def find(cluster: Cluster, name: str, config: Config, table: Table, lake: Lake |
         end = _log_end(connection)  # a delete that the keys show already must have been received, or it would be sent twice
     note("waiting for the connector to have read that far")
     behind = f"{name} does not read as far as the end of the log"
-    _wait(lambda: _stored_lsn(cluster, name) >= end, timeout_s, behind, f"see `c360 connect status {name}`")
+    _wait(lambda: position(cluster.client.offsets(name), prefix) >= end, timeout_s, behind, f"see `c360 connect status {name}`")
     note(f"reading {topic}")
     schemas = wire.RegistrySchemas(Registry(url=cluster.registry))
     return _compare(Missing(topic, table, columns, mark, len(present), 0), present, _records(kafka, topic, lake), schemas)
@@ -238,14 +240,14 @@ def _plain(value: Any) -> Any:
 
 
 def _records(kafka: Kafka, topic: str, lake: Lake | None) -> Iterator[Record]:
-    """All that was ever received, as far as it is kept: from the lake what the topic has no more, then the topic."""
-    if lake is not None and lake.exists(RECORDS):
+    """All that was ever received: from the topic while it is whole, else what the lake has of it and then the topic."""
+    if any(topics.first_offsets(kafka, [topic])[topic].values()):
+        if lake is None or not lake.exists(RECORDS):
+            raise ConfigError(f"{topic} has lost its oldest records", "name the lake that has them: C360_LAKE__ROOT")
         names = "topic, partition, offset, key, value"
         for batch in lake.batches_of(RECORDS, f"SELECT {names} FROM records WHERE topic = '{topic}'"):
             for row in batch.to_pylist():
                 yield Record(row["topic"], row["partition"], row["offset"], 0, row["key"], row["value"])
-    elif any(topics.first_offsets(kafka, [topic])[topic].values()):
-        raise ConfigError(f"{topic} has lost its oldest records", "name the lake that has them: C360_LAKE__ROOT")
     yield from topics.read_all(kafka, [topic])
 
 
@@ -295,10 +297,6 @@ def _delete(last: Last, mark: Mark, schemas: wire.RegistrySchemas) -> Record:
     out = io.BytesIO()
     fastavro.schemaless_writer(out, fastavro.parse_schema(dict(schema)), {**last.envelope, **told})
     return Record(record.topic, record.partition, -1, 0, record.key, head + out.getvalue(), (HEADER,))
-
-
-def _stored_lsn(cluster: Cluster, name: str) -> int:
-    return max((int((o.get("offset") or {}).get("lsn") or 0) for o in cluster.client.offsets(name)), default=0)
 
 
 def _wait(until: Callable[[], bool], timeout_s: float, what: str, hint: str) -> None:

@@ -20,7 +20,6 @@ from connect_configs.cluster import Cluster
 from connect_configs.model import Config, Status
 from connect_configs.offsets import offset_meaning, offset_shapes
 from connect_configs.offsets.offset_shapes import Entry
-from connect_configs.plans.settling import settle
 from connect_configs.variables import UnresolvedError
 
 BACKUP, BACKUP_VERSION = "c360-connect-offsets", 1
@@ -281,9 +280,7 @@ class Change:
         """Until it runs and goes on running. Raises C360Error that names the cause and the way back."""
         try:
             self.tell("starting")
-            settled = settle(self.cluster.client, [self.name], timeout_s, SETTLES_S)[self.name]
-            if isinstance(settled, C360Error):
-                raise settled
+            self.cluster.client.wait_running(self.name, timeout_s, settle_s=SETTLES_S)
         except KeyboardInterrupt:
             raise self._halted("interrupted while it started", 130) from None
         except C360Error as error:

@@ -141,7 +141,7 @@ def _too_old(start: int, slot: Slot) -> str:
 def _postgres_reset(config: Config, slot: Slot | None) -> Meaning:
     mode = config.get("snapshot.mode", "initial")
     lines = ["the stored position is taken away"]
-    if mode in ("no_data", "never", "schema_only"):
+    if mode in sources.NO_SNAPSHOT:
         rows = f"snapshot.mode={mode}: no row is read again"
     elif mode in ("initial", "always", "when_needed"):
         rows = f"snapshot.mode={mode}: every row of every captured table is read and sent again"

@@ -242,7 +242,7 @@ def token_of(offset: Mapping[str, Any] | None) -> str:
 
 def token_time(token: str) -> dt.datetime | None:
     """Cluster time in a token of MongoDB 4 and later: type byte, then seconds."""
-    if not token.startswith(TIMED) or len(token) < 10:
+    if not re.match(TIMED + r"[0-9a-fA-F]{8}", token):
         return None
     return dt.datetime.fromtimestamp(int(token[2:10], 16), dt.UTC)
 

@@ -6,8 +6,10 @@ wanted stands in the source before Connect is told anything.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,10 +20,9 @@ from connect_configs.http import ConnectError
 from connect_configs.offsets import offset_changes
 from connect_configs.plans import first_load
 from connect_configs.plans.changes import Change, Pending, Plan, check_losses
-from connect_configs.plans.settling import SETTLE_S, settle
-from connect_configs.plans.source_facts import captured
 from connect_configs.sources import Table
 
+SETTLE_S = 2.5
 State = Literal["RUNNING", "PAUSED", "STOPPED"]
 Note = Callable[[str, str], None]  # connector, what is being done or was done
 
@@ -83,22 +84,26 @@ class Apply:
         self._each(early, self._delete)
         deployed = self._each(changes, self._start)
         self._settle([a for a in deployed if a.wanted == "RUNNING"])
-        started = [c for c in changes if c.has("load") and c.name not in self.failed]
-        self._each(started, lambda c: self._ask_for_rows(c, next(a for a in deployed if a.name == c.name)))
+        loading = {c.name: c for c in changes if c.has("load")}
+        for applied in deployed:
+            if applied.name in loading and applied.name not in self.failed:
+                self._try(loading[applied.name], partial(self._ask_for_rows, applied=applied))
         self._each(late, self._delete)
         if self.failed:
             raise _combined(self.failed)
         return self.done
 
     def _each(self, changes: Sequence[Change], act: Callable[[Change], Applied]) -> list[Applied]:
-        done = []
-        for change in changes:
-            try:
-                done.append(act(change))
-            except C360Error as error:
-                self._fail(change.name, error)
-        self.done += [a for a in done if a not in self.done]
-        return done
+        found = [applied for change in changes if (applied := self._try(change, act))]
+        self.done += found
+        return found
+
+    def _try(self, change: Change, act: Callable[[Change], Applied]) -> Applied | None:
+        try:
+            return act(change)
+        except C360Error as error:
+            self._fail(change.name, error)
+            return None
 
     def _fail(self, name: str, error: C360Error) -> None:
         self.failed[name] = error
@@ -120,6 +125,8 @@ class Apply:
             self._put(change, applied.wanted)
             if change.action == "unchanged" and applied.wanted == "RUNNING":
                 self.client.resume(change.name)
+            if change.has("start"):
+                first_load.end(self.cluster, change.config, change.name)
         if (wanted := applied.wanted) != "RUNNING":
             self.client.wait_until(change.name, lambda s: s is not None and s.connector == wanted, self.timeout_s, f"get {wanted}")
             applied.state = wanted
@@ -146,8 +153,8 @@ class Apply:
         The mark in the source says at each step what is left, so the next apply goes on wherever this one ends. A configuration that is
         refused changes nothing: the connector goes on as it was.
         """
-        name, was = change.name, change.state.partition(",")[0]
-        self._remember(change, Pending(applied.wanted, reset=True))
+        name, was, load = change.name, change.state.partition(",")[0], change.has("load")
+        self._remember(change, Pending(applied.wanted, reset=True, load=load))
         self.note(name, "stopping, to reset its offsets")
         self.way_back = [f"c360 connect resume {name}"] if was == "RUNNING" else []
         self.client.stop(name)
@@ -155,28 +162,32 @@ class Apply:
         try:
             self._put(change, applied.wanted)
         except ConnectError:
-            first_load.end(self.cluster, change.config, name)
             if was == "RUNNING":
                 self.client.resume(name)
+            with contextlib.suppress(C360Error):  # what was noted above may not have been, either
+                first_load.end(self.cluster, change.config, name)
             raise
         backup = offset_changes.back_up(self.cluster, name, self.backups)
         self.way_back = [f"c360 connect offsets restore {backup}", *self.way_back]
         self.note(name, f"offsets of before: {backup}")
         applied.backup = str(backup)
         self.client.reset_offsets(name)
-        self._remember(change, Pending(applied.wanted))
+        self._remember(change, Pending(applied.wanted, load=load))
         if applied.wanted == "RUNNING":
             self.client.resume(name)
         elif applied.wanted == "PAUSED":
             self.client.pause(name)
         self.way_back = []
+        if not load:
+            with contextlib.suppress(C360Error):  # as above
+                first_load.end(self.cluster, change.config, name)
 
     def _settle(self, deployed: Sequence[Applied]) -> None:
         if not deployed:
             return
         waiting = {a.name: a for a in deployed}
         self.note(", ".join(waiting), "waiting for the tasks")
-        for name, found in settle(self.client, list(waiting), self.timeout_s, self.settle_s, self.restarts).items():
+        for name, found in self.client.settle(list(waiting), self.timeout_s, self.settle_s, self.restarts).items():
             if isinstance(found, C360Error):
                 self._fail(name, found)
             else:
@@ -196,7 +207,7 @@ class Apply:
             self.note(change.name, "its rows are asked for by the next apply, once it runs")
             return applied
         with sources.postgres(self.cluster, change.config) as connection, sources.answering(change.config):
-            applied.tables = captured(connection, change.config)
+            applied.tables = sources.data_tables(connection, change.config)
         applied.load = snapshot.request(self.cluster, change.config, applied.tables, first_load.load_id(change.name, change.config))
         first_load.end(self.cluster, change.config, change.name)
         self.note(change.name, f"asked for the rows of {', '.join(map('.'.join, applied.tables))}")

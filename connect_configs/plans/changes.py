@@ -22,7 +22,7 @@ from connect_configs.sources import Table
 
 Action = Literal["create", "update", "unchanged", "unmanaged", "delete"]
 Loss = Literal["", "gap", "table", "offsets", "records"]
-Step = Literal["", "reset-offsets", "load"]
+Step = Literal["", "reset-offsets", "start", "load"]
 LOSSES = ("gap", "table", "offsets", "records")
 SIGNS: dict[Action, str] = {"create": "+", "update": "~", "unchanged": "=", "unmanaged": "?", "delete": "-"}
 
@@ -41,10 +41,11 @@ class Slot:
 
 @dataclass(frozen=True)
 class Pending:
-    """What an interrupted apply left to do, as it stands in the source: ask for the rows, and before that perhaps reset the offsets."""
+    """What an interrupted apply left to do, as it stands in the source: perhaps reset the offsets, start it, perhaps ask for the rows."""
 
     state: str = "RUNNING"  # in which the connector is to be in the end
     reset: bool = False
+    load: bool = True
 
 
 @dataclass(frozen=True)

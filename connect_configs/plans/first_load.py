@@ -60,10 +60,13 @@ def marks(connection: psycopg.Connection[Any], config: Config, name: str) -> Mar
     except Error:
         return Marks()
     asked, pending = (_data(rows.get(i)) for i in (load_id(name, config), pending_id(name, config)))
-    return Marks(
-        None if asked is None else frozenset(map(str, asked.get("data-collections", []))),
-        None if pending is None else Pending(str(pending.get("state", "RUNNING")), bool(pending.get("reset"))),
-    )
+    return Marks(None if asked is None else frozenset(map(str, asked.get("data-collections", []))), _pending(pending))
+
+
+def _pending(data: dict[str, Any] | None) -> Pending | None:
+    if data is None:
+        return None
+    return Pending(str(data.get("state", "RUNNING")), bool(data.get("reset")), bool(data.get("load", True)))
 
 
 def _data(text: str | None) -> dict[str, Any] | None:
@@ -75,21 +78,21 @@ def _data(text: str | None) -> dict[str, Any] | None:
 
 
 def begin(cluster: Cluster, config: Config, name: str, pending: Pending) -> None:
-    """Remember what is left to do, and forget that the rows ever were asked for."""
+    """Remember what is left to do. That the rows ever were asked for is forgotten, once there is no offset to be reset before."""
     from psycopg import sql
 
     if (table := signal_table(config)) is None:
         return
     with sources.postgres(cluster, config) as connection, sources.answering(config), connection.transaction():
-        target = sql.Identifier(*table)
-        ids = [load_id(name, config), pending_id(name, config)]
-        connection.execute(sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(target), (ids,))
-        row = (ids[1], PENDING_TYPE, json.dumps(asdict(pending)))
+        target, own = sql.Identifier(*table), pending_id(name, config)
+        old = [own] if pending.reset else [own, load_id(name, config)]
+        connection.execute(sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(target), (old,))
+        row = (own, PENDING_TYPE, json.dumps(asdict(pending)))
         connection.execute(sql.SQL("INSERT INTO {} (id, type, data) VALUES (%s, %s, %s)").format(target), row)
 
 
 def end(cluster: Cluster, config: Config, name: str) -> None:
-    """The rows were asked for."""
+    """Nothing is left to do."""
     forget(cluster, config, [pending_id(name, config)])
 
 

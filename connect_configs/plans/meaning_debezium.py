@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from connect_configs.model import Config
 from connect_configs.plans.changes import Consequence, Facts
-from connect_configs.sources import Table, is_included, place_of, publication_of, signal_table, slot_of
+from connect_configs.sources import NO_SNAPSHOT, Table, is_included, place_of, publication_of, signal_table, slot_of
 
 PLACE = ("database.hostname", "database.port", "database.dbname")
 FORMS = {  # settings that give the same value another form
@@ -35,7 +35,6 @@ KNOWN = (
     *(*PLACE, *TABLES, *COLUMNS, *FORMS, *SAFETY, "slot.name", "topic.prefix", "publication.name", "snapshot.mode", "skipped.operations"),
     *("slot.drop.on.stop", "signal.data.collection", "signal.enabled.channels", "event.processing.failure.handling.mode"),
 )
-NO_SNAPSHOT = ("no_data", "never", "schema_only")
 
 
 def of_creation(config: Config, facts: Facts, before: Config | None) -> list[Consequence]:
@@ -68,8 +67,11 @@ def of_pending(facts: Facts) -> list[Consequence]:
     """What an interrupted apply left to do."""
     if facts.pending is None:
         return []
-    text = "an earlier apply was interrupted before it asked for the rows: it asks now"
-    found = [Consequence("load-pending", text, step="load")]
+    if facts.pending.load:
+        text = "an earlier apply was interrupted before it asked for the rows: it asks now"
+        found = [Consequence("load-pending", text, step="load")]
+    else:
+        found = [Consequence("start-pending", "an earlier apply was interrupted while it was stopped: it goes on now", step="start")]
     if facts.pending.reset:
         text = "its offsets do not fit its slot yet: they are reset, with a backup"
         found.append(Consequence("reset-pending", text, step="reset-offsets"))

@@ -64,24 +64,18 @@ def _of_postgres(
     is_same_place = sources.same_database(cluster, before.config, config) if before else None
     return Facts(
         rows=rows,
-        was=tuple(captured(connection, before.config)) if before and is_same_place else (),
+        was=tuple(sources.data_tables(connection, before.config)) if before and is_same_place else (),
         published=_published(connection, sources.publication_of(config)),
-        slots=slots(connection),
-        is_loaded=marks.asked is not None and marks.asked.issuperset(map(pattern, rows)),
+        slots=_slots(connection),
+        is_loaded=marks.pending is None and marks.asked is not None and marks.asked.issuperset(map(pattern, rows)),
         pending=marks.pending,
         is_same_place=is_same_place,
         topics=topics,
     )
 
 
-def captured(connection: psycopg.Connection[Any], config: Config) -> list[Table]:
-    """Tables whose rows are somebody's data: not the one of signals."""
-    signals = sources.signal_table(config)
-    return [t for t in sources.captured_tables(connection, config) if t != signals]
-
-
 def _rows(connection: psycopg.Connection[Any], config: Config) -> dict[Table, int]:
-    return sources.row_estimates(connection, captured(connection, config))
+    return sources.row_estimates(connection, sources.data_tables(connection, config))
 
 
 def _published(connection: psycopg.Connection[Any], name: str) -> frozenset[Table] | None:
@@ -91,7 +85,7 @@ def _published(connection: psycopg.Connection[Any], name: str) -> frozenset[Tabl
     return frozenset((str(schema), str(table)) for schema, table in rows)
 
 
-def slots(connection: psycopg.Connection[Any]) -> dict[str, Slot]:
+def _slots(connection: psycopg.Connection[Any]) -> dict[str, Slot]:
     held = "coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint"
     rows = connection.execute(f"SELECT slot_name, active, {held} FROM pg_replication_slots".encode()).fetchall()
     return {str(name): Slot(bool(active), int(size)) for name, active, size in rows}

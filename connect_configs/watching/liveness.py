@@ -5,7 +5,6 @@ A server that does not answer us is a fact as well; what cannot be seen at all i
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 import time
@@ -20,6 +19,7 @@ from connect_configs.client import Connect, Offsets
 from connect_configs.cluster import Cluster
 from connect_configs.http import ConnectError
 from connect_configs.model import Config, Connector
+from connect_configs.offsets.offset_shapes import token_of, token_time
 from connect_configs.watching.health import Facts, Oplog, Slot
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ THREADS = 12
 RATE_S = 60.0
 SHORTEST_RATE_S = 0.5
 MIB = 2**20
-TIMESTAMP = "82"  # how a MongoDB resume token begins: a timestamp follows
 LATE = f"no answer within {BUDGET_S:.0f} s"
 # No standby can say what was written since, so there it is what arrived.
 SLOT_QUERY = """
@@ -202,18 +201,9 @@ def position_s(offsets: Offsets) -> float | None:
         offset = entry.get("offset") or {}
         if isinstance(moment := offset.get("ts_usec"), int):
             found.append(moment / 1e6)
-        elif (moment := token_s(offset.get("_id"))) is not None:
-            found.append(moment)
+        elif (time_of_token := token_time(token_of(offset))) is not None:
+            found.append(time_of_token.timestamp())
     return max(found, default=None)
-
-
-def token_s(token: Any) -> float | None:
-    """Seconds in a MongoDB resume token (`82`, then 8 hex digits); None for any other shape, as a stand-in's."""
-    try:
-        data = json.loads(token)["_data"]
-        return float(int(data[2:10], 16)) if data.startswith(TIMESTAMP) and len(data) > 10 else None
-    except (TypeError, ValueError, KeyError, AttributeError):
-        return None
 
 
 # --- sources

@@ -23,11 +23,8 @@ from commerce360.local.bootstrap import java
 from commerce360.local.services.java import Connect as ConnectService
 from commerce360.local.stack import INGEST, Stack
 from commerce360.local.supervisor import Supervisor
-from connect_configs.client import Connect
 from connect_configs.contexts import FILE_VARIABLE, Context, Contexts
 from connect_configs.files import CONFIGS
-from connect_configs.model import Status
-from connect_configs.plans.settling import settle
 
 SHOP = {"customers": 30, "products": 5, "past_orders": 10, "past_clicks": 10, "past_reviews": 10}
 ITEMS = "CREATE TABLE items (id integer PRIMARY KEY, name text, qty integer); ALTER TABLE items REPLICA IDENTITY FULL"
@@ -173,11 +170,6 @@ def wait(what: str, until: Callable[[], Any], timeout_s: float = 90.0) -> Any:
         assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
         time.sleep(0.1)
     return found
-
-
-def settled(client: Connect, name: str) -> None:
-    """It runs, and has for a while."""
-    assert isinstance(settle(client, [name], 120)[name], Status)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import itertools
 import json
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -225,6 +226,35 @@ def test_a_refused_configuration_leaves_the_connector_as_it_was(it: ConnectClust
     assert it.client.config(scene.name) == scene.config
     assert it.client.offsets(scene.name)
     assert not scene.plan()["consequences"]
+
+
+def test_a_refused_move_goes_on_though_the_source_cannot_be_seen_from_here(it: ConnectCluster, scene: Scene) -> None:
+    """By the bare address nothing can be noted in the source, and nothing be taken back there."""
+    assert scene.apply().code == 0
+    scene.write(slot__name=f"c360_{scene.name}_b", poll__interval__ms="often")
+    bare = [sys.executable, "-m", "commerce360.cli.main", "connect", "--url", it.client.url]
+    options = ["apply", str(scene.path), "--yes", "--no-validate", "--allow-data-loss", "gap", "--only", scene.name]
+    refused = subprocess.run([*bare, *options], capture_output=True, text=True, check=False, timeout=120)
+    assert (refused.returncode, "poll.interval.ms" in refused.stderr) == (1, True), refused
+    it.client.wait_running(scene.name)
+    assert it.client.config(scene.name) == scene.config
+
+
+def test_a_move_of_one_that_reads_its_rows_itself_leaves_nothing_to_do(it: ConnectCluster, scene: Scene, read: Topics) -> None:
+    assert scene.apply(snapshot__mode="initial").code == 0
+    moved = {"snapshot__mode": "initial", "slot__name": f"c360_{scene.name}_b"}
+    assert scene.apply("--allow-data-loss", "gap", **moved).code == 0
+    topic = f"{scene.name}.public.items"
+    wait("the full snapshot", lambda: keys(read, topic, "r") == Counter(dict.fromkeys(range(1, 11), 2)))
+    assert not scene.plan(**moved)["consequences"]
+    kill = it.command("apply", str(scene.path), "--yes", "--only", scene.name, "--allow-data-loss", "gap")
+    moved["slot__name"] = f"c360_{scene.name}_c"
+    scene.write(**moved)
+    kill_at(kill, "offsets of before")
+    assert scene.apply("--allow-data-loss", "gap", **moved).code == 0
+    it.client.wait_running(scene.name)
+    wait("the full snapshot", lambda: keys(read, topic, "r") == Counter(dict.fromkeys(range(1, 11), 3)))
+    assert not scene.plan(**moved)["consequences"]
 
 
 def test_a_stopped_connector_stays_stopped_when_it_moves(it: ConnectCluster, scene: Scene, read: Topics) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from connect_cluster import ConnectCluster, connect_cluster, settled, wait
+from connect_cluster import ConnectCluster, connect_cluster, wait
 from topic_records import Topics
 
 from commerce360.errors import UnavailableError
@@ -81,7 +81,7 @@ class Source:
 
     def resume(self) -> None:
         self.connect.client.resume(self.name)
-        settled(self.connect.client, self.name)
+        self.connect.client.wait_running(self.name, settle_s=2.5)
 
     def state(self) -> str:
         found = self.connect.client.status(self.name)

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from connect_cluster import ConnectCluster, connect_cluster, settled, wait
+from connect_cluster import ConnectCluster, connect_cluster, wait
 from topic_records import Topics
 
 from commerce360.errors import UnavailableError
@@ -158,7 +158,7 @@ def test_a_connector_that_would_not_see_the_signal_is_not_asked(
         done = connect.cli("snapshot", f"{NAME}:public.items")
     finally:
         connect.client.resume(NAME)
-        settled(connect.client, NAME)
+        connect.client.wait_running(NAME, settle_s=2.5)
     assert (done.code, f"c360 connect resume {NAME}" in done.err) == (1, True), done.err
     assert signals(db) == []
 
@@ -189,7 +189,7 @@ def test_one_that_runs_is_seen_appended_to_and_ended(connect: ConnectCluster, db
     db.execute("GRANT SELECT ON many TO debezium; ALTER PUBLICATION dbz_publication ADD TABLE many")
     wider = {**config, "table.include.list": f"{CAPTURED},public.many"}
     connect.client.put_config(NAME, wider)
-    settled(connect.client, NAME)
+    connect.client.wait_running(NAME, settle_s=2.5)
     snapshot.request(connect.cluster, wider, [("public", "many")], "c360-snapshot-one")
     found = wait("it is stored as running", lambda: (p := snapshot.progress(connect.cluster, NAME, wider)).left and p)
     assert found.left == ("public.many",)
@@ -203,7 +203,7 @@ def test_one_that_runs_is_seen_appended_to_and_ended(connect: ConnectCluster, db
     assert snapshot.left(connect.client.offsets(NAME)) == ()
     assert signals(db) == []
     connect.client.put_config(NAME, config)
-    settled(connect.client, NAME)
+    connect.client.wait_running(NAME, settle_s=2.5)
 
 
 def test_a_request_with_the_same_id_is_made_once(
@@ -223,10 +223,10 @@ def test_a_request_with_the_same_id_is_made_once(
 def test_without_heartbeats_the_end_is_seen_too(connect: ConnectCluster, db: psycopg.Connection[Any], config: Config) -> None:
     connect.client.put_config(NAME, {k: v for k, v in config.items() if not k.startswith("heartbeat")})
     try:
-        settled(connect.client, NAME)
+        connect.client.wait_running(NAME, settle_s=2.5)
         done = connect.cli("snapshot", f"{NAME}:public.empty_one", "--timeout", "60s", "--json")
     finally:
         connect.client.put_config(NAME, config)
-        settled(connect.client, NAME)
+        connect.client.wait_running(NAME, settle_s=2.5)
     assert done.code == 0, done.err
     assert json.loads(done.out)["tables"][0]["rows_about"] == 0

@@ -180,6 +180,10 @@ def test_an_interrupted_load_is_work_though_nothing_differs() -> None:
     assert [(c.action, c.has("load"), c.has("reset-offsets")) for c in made.work] == [("unchanged", True, False)]
     moving = plans.make({"c": OLTP}, {"c": running("c", OLTP)}, {"c": Facts(rows=ROWS, pending=Pending(reset=True))})
     assert [(c.has("load"), c.has("reset-offsets")) for c in moving.work] == [(True, True)]
+    full = {**OLTP, "snapshot.mode": "initial"}  # reads its rows by itself
+    assert not update(FACTS, full, slot__name="two").has("load")
+    started = plans.make({"c": full}, {"c": running("c", full)}, {"c": Facts(rows=ROWS, pending=Pending(load=False))})
+    assert [(c.has("load"), c.has("start")) for c in started.work] == [(False, True)]
     edited = update(replace(FACTS, pending=Pending(reset=True)), poll__interval__ms="20")
     assert (edited.has("load"), edited.has("reset-offsets")) == (True, True)
     assert not plans.make({"c": OLTP}, {"c": running("c", OLTP)}, {"c": Facts()}).work

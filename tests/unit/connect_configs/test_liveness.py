@@ -21,7 +21,6 @@ from connect_configs.watching.liveness import (
     heartbeat_topic,
     in_parallel,
     position_s,
-    token_s,
     topics_of,
 )
 
@@ -44,14 +43,13 @@ def test_where_heartbeats_go() -> None:
 def test_positions_of_both_sources() -> None:
     debezium = {"partition": {"server": "oltp"}, "offset": {"lsn": 26698680, "ts_usec": 1795575820768175}}
     assert position_s([debezium]) == 1795575820.768175
-    assert token_s(REAL) == float(0x6745F1C2)
     assert position_s([{"partition": {}, "offset": {"_id": REAL, "HEARTBEAT": "true"}}]) == float(0x6745F1C2)
     assert position_s([{"partition": {}, "offset": None}, debezium]) == 1795575820.768175
 
 
 @pytest.mark.parametrize("token", [STAND_IN, None, "", "{}", "[]", '{"_data": 5}', '{"_data": "82zzzzzzzz00"}', '{"_data": "82"}', 7])
 def test_a_token_of_another_shape_holds_no_time(token: object) -> None:
-    assert token_s(token) is None
+    assert position_s([{"partition": {}, "offset": {"_id": token}}]) is None
 
 
 def test_a_job_that_hangs_is_left_out_and_a_refusal_is_an_answer() -> None:

@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         tasks = self.server.tasks[name]
         found = [{"id": 0, "state": s, **({"trace": "no such slot\n"} if s == "FAILED" else {})} for s in tasks or ()]
         status = {"name": name, "connector": {"state": "RUNNING"}, "tasks": found}
-        body = {"offsets": [{"partition": {}, "offset": {"lsn": 5000}}]} if self.path.endswith("/offsets") else status
+        body = {"offsets": [{"partition": {"server": "oltp"}, "offset": {"lsn": 5000}}]} if self.path.endswith("/offsets") else status
         data = json.dumps(body if tasks is not None else {"message": "not found"}).encode()
         self.send_response(404 if tasks is None else 200)
         self.send_header("Content-Length", str(len(data)))
