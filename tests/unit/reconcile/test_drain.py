@@ -67,7 +67,7 @@ def test_a_connector_that_does_not_run_is_named(worker, name, tasks, said):
 
 
 def test_a_worker_that_does_not_answer_is_waited_for():
-    assert "does not answer" in connectors_behind(Connect("http://127.0.0.1:9", timeout_s=1), 0)
+    assert "does not answer" in connectors_behind(Connect("http://127.0.0.1:9", timeout_s=1, patience_s=0), 0)
 
 
 def test_every_document_must_be_in_silver_as_it_is_now(tmp_path):
