@@ -30,6 +30,7 @@ class Order:
     customer_id: int | None  # None: a guest
     campaign_id: str | None
     lines: tuple[Line, ...]
+    visitor_id: str | None = None  # the browser's cookie; None at the counter
 
     @property
     def rows(self) -> int:
@@ -44,6 +45,7 @@ class Basket:
     customer_id: int | None
     campaign_id: str | None
     product_ids: tuple[int, ...]
+    visitor_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def order_of(rng: random.Random, world: World, order_id: str, basket: Basket) ->
     if not products:
         return None
     discount = campaigns.BY_ID[basket.campaign_id].discount_percent if basket.campaign_id else 0
-    return Order(order_id, basket.customer_id, basket.campaign_id, _lines(rng, products, discount))
+    return Order(order_id, basket.customer_id, basket.campaign_id, _lines(rng, products, discount), basket.visitor_id)
 
 
 def _lines(rng: random.Random, products: list[Product], discount_percent: int) -> tuple[Line, ...]:
@@ -111,6 +113,7 @@ def event(order: Order, event_ts: int) -> dict[str, object]:
         "event_ts": event_ts,
         "currency": CURRENCY,
         "campaign_id": order.campaign_id,
+        "visitor_id": order.visitor_id,
         "lines": [
             {
                 "line_no": line.line_no,

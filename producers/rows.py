@@ -23,7 +23,7 @@ Connection = psycopg.Connection[Any]
 Cursor = psycopg.Cursor[Any]
 CUSTOMER_COLUMNS = tuple(f.name for f in fields(Customer))
 PRODUCT_COLUMNS = tuple(f.name for f in fields(Product))
-ORDER_COLUMNS = ("order_id", "customer_id", "status", "currency", "campaign_id", "ordered_at")
+ORDER_COLUMNS = ("order_id", "customer_id", "status", "currency", "campaign_id", "visitor_id", "ordered_at")
 ITEM_COLUMNS = ("order_id", "line_no", "product_id", "quantity", "unit_price", "discount", "unit_cost")
 _MONEY = frozenset({"price", "cost"})
 
@@ -37,7 +37,7 @@ def product_row(product: Product) -> tuple[Any, ...]:
 
 
 def order_row(order: Order, status: str, ordered_at: dt.datetime) -> tuple[Any, ...]:
-    return (order.order_id, order.customer_id, status, CURRENCY, order.campaign_id, ordered_at)
+    return (order.order_id, order.customer_id, status, CURRENCY, order.campaign_id, order.visitor_id, ordered_at)
 
 
 def item_rows(order: Order) -> list[tuple[Any, ...]]:

@@ -37,6 +37,7 @@ class _Recorder:
 
     def __init__(self, rng: random.Random, session_id: str, visitor_id: str, device: str, campaign_id: str | None) -> None:
         self._rng = rng
+        self.visitor_id = visitor_id
         self._same = {"session_id": session_id, "visitor_id": visitor_id, "device": device, "campaign_id": campaign_id}
         self.customer_id: int | None = None
         self.clicks: list[Click] = []
@@ -91,4 +92,4 @@ def _pay(rng: random.Random, campaign: Campaign | None, customer_id: int | None,
     buys = customer_id is None or traits.persona_of(customer_id).order_weight > 0
     if not buys or (guest and rng.random() > GUEST_CHECKOUT):
         return None
-    return Basket(seen.customer_id, campaign.campaign_id if campaign else None, tuple(cart))
+    return Basket(seen.customer_id, campaign.campaign_id if campaign else None, tuple(cart), seen.visitor_id)

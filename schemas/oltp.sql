@@ -33,8 +33,10 @@ CREATE TABLE IF NOT EXISTS sales.orders (
     status       text NOT NULL,
     currency     text NOT NULL DEFAULT 'EUR',
     campaign_id  text,
+    visitor_id   text,
     ordered_at   timestamptz NOT NULL
 );
+ALTER TABLE sales.orders ADD COLUMN IF NOT EXISTS visitor_id text; -- for a database that is older than the column
 
 CREATE TABLE IF NOT EXISTS sales.order_items (
     order_id    text NOT NULL,

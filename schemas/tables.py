@@ -259,6 +259,7 @@ FCT_SALES = Table(
         Column("status", "string", "placed, paid, shipped, cancelled, returned"),
         Column("currency", "string"),
         Column("campaign_id", "string"),
+        Column("visitor_id", "string", "cookie of the browser that ordered; NULL at the counter"),
         Column("quantity", "int"),
         Column("unit_price", "decimal(12,2)"),
         Column("discount", "decimal(12,2)"),

@@ -24,7 +24,7 @@ from stream_jobs.values import EPOCH, fitted, money, timestamp
 
 WEB, OLTP = 0, 1
 HEADER = 0  # the line_no of the header's own row
-HEADER_COLUMNS = ("customer_id", "ordered_at", "status", "currency", "campaign_id")
+HEADER_COLUMNS = ("customer_id", "ordered_at", "status", "currency", "campaign_id", "visitor_id")
 LINE_COLUMNS = ("product_id", "quantity", "unit_price", "discount", "unit_cost")
 TYPES = {c.name: c.type for c in tables.FCT_SALES.columns}
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -134,6 +134,7 @@ class Sales:
             "status": "placed",
             "currency": event["currency"],
             "campaign_id": event["campaign_id"],
+            "visitor_id": event.get("visitor_id"),
         }
         _check(order_id, HEADER, header)
         groups = {HEADER: _made(record, WEB, order, canonical(header), micros, True)}

@@ -52,6 +52,7 @@ def _head(header: Row | None, event: Mapping[str, Any] | None) -> Row:
         "status": "placed",
         "currency": event["currency"],
         "campaign_id": event["campaign_id"],
+        "visitor_id": event.get("visitor_id"),
     }
 
 
@@ -68,6 +69,7 @@ def _line(order_id: str, head: Row, line: Mapping[str, Any]) -> Row:
         "status": head["status"],
         "currency": head["currency"],
         "campaign_id": head["campaign_id"],
+        "visitor_id": head.get("visitor_id"),
         "quantity": quantity,
         "unit_price": price,
         "discount": discount,

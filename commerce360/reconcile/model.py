@@ -49,7 +49,7 @@ PRODUCTS = Source(
 ORDERS = Source(
     topics.ORDERS,
     ("order_id",),
-    ("order_id", "customer_id", "status", "currency", "campaign_id", "ordered_at"),
+    ("order_id", "customer_id", "status", "currency", "campaign_id", "visitor_id", "ordered_at"),
     timestamps=frozenset({"ordered_at"}),
 )
 ORDER_ITEMS = Source(
@@ -85,4 +85,4 @@ def log_columns(table: Table) -> tuple[str, ...]:
     return tuple(c.name for c in table.columns if c.name != "batch_id")
 
 
-EVENT_COLUMNS = ("event_id", "order_id", "customer_id", "event_ts", "currency", "campaign_id", "lines")
+EVENT_COLUMNS = ("event_id", "order_id", "customer_id", "event_ts", "currency", "campaign_id", "visitor_id", "lines")
