@@ -1,92 +1,12 @@
-"""Every lake and warehouse table: columns, types, keys, and which row of a key is the newest.
-
-Silver and gold tables are append-only logs: a changed row is appended again, and a reader takes the newest row of each
-`key` (`Table.newest_sql`). That one rule serves Spark, delta-rs and the warehouse. Columns whose name starts with `_` are
-working state of the writer and are not fed to the warehouse. All times are UTC microseconds.
-"""
+"""Every lake and warehouse table. Here: what was received, typed documents, dimensions and sales; others in `behaviour` and `marts`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from schemas.behaviour import DIM_CAMPAIGN, FCT_PAGE_EVENTS, FCT_REVIEWS, FCT_SESSIONS, SENTIMENTS
+from schemas.columns import LINEAGE, LINEAGE_NAMES, SEQUENCE, Column, Quote, Table, Type, quoted
+from schemas.marts import MARTS
 
-Type = Literal["bigint", "int", "string", "boolean", "timestamp", "date", "decimal(12,2)", "decimal(14,2)", "double", "binary", "headers"]
-
-
-Quote = Callable[[str], str]
-
-
-def quoted(name: str) -> str:
-    """A column may have any name that its source gave it, a word of SQL as well."""
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type: Type
-    comment: str = ""
-    nullable: bool = True
-
-    @property
-    def internal(self) -> bool:
-        return self.name.startswith("_")
-
-
-@dataclass(frozen=True)
-class Table:
-    """One append-only table. `key` + `newest` (descending) choose the row that counts; no `newest` = every row counts."""
-
-    name: str  # layer.entity
-    comment: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    newest: tuple[str, ...] = ()
-    visible: str = ""  # SQL predicate of the rows a reader of the view sees
-    feed: bool = False  # tailed by the warehouse loader
-    history_key: tuple[str, ...] = ()  # of a history: what identifies a source row. Key columns before it separate whole histories
-
-    @property
-    def scope(self) -> tuple[str, ...]:
-        """Key columns that separate histories which share a table, such as the shops of a group."""
-        return tuple(c for c in self.key if c not in self.history_key and c not in SEQUENCE)
-
-    @property
-    def entity(self) -> str:
-        return self.name.split(".", 1)[1]
-
-    @property
-    def fed_columns(self) -> tuple[Column, ...]:
-        return tuple(c for c in self.columns if not c.internal)
-
-    def with_columns(self, *added: Column) -> Table:
-        return replace(self, columns=(*self.columns, *added))
-
-    def newest_sql(self, relation: str, where: str = "", internal: bool = True, quote: Quote = quoted) -> str:
-        """The newest row of each key of `relation`, in SQL that DataFusion and DuckDB accept; Spark and Snowflake with their quotes.
-
-        `where` bounds the rows that compete (readers pass the last complete batch); `internal` keeps the writer's own columns.
-        """
-        bound = f" WHERE {where}" if where else ""
-        names = ", ".join(quote(c.name) for c in self.columns if internal or not c.internal)
-        if not self.newest:
-            return f"SELECT {names} FROM {relation}{bound}"
-        keys, order = ", ".join(map(quote, self.key)), ", ".join(f"{quote(c)} DESC" for c in self.newest)
-        return (
-            f"SELECT {names} FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {order}) AS newest_rank "
-            f"FROM {relation}{bound}) AS ranked WHERE newest_rank = 1"
-        )
-
-
-LINEAGE = (
-    Column("event_ts", "timestamp", "commit time at the source of the change that made this row"),
-    Column("kafka_ts", "timestamp", "append time of its Kafka record"),
-    Column("origin", "string", "topic/partition/offset of that record"),
-    Column("batch_id", "bigint", "lake batch that appended this row", nullable=False),
-)
-LINEAGE_NAMES = tuple(c.name for c in LINEAGE)
+__all__ = ["LINEAGE", "LINEAGE_NAMES", "SEQUENCE", "Column", "Quote", "Table", "Type", "quoted"]
 
 # One table for all topics, and not partitioned: a small batch costs by its commits and its files. Spark's append of 250 records takes
 # 0.2 s this way, and 0.7 s with a file for each of seven topics (two cores, session warm).
@@ -147,7 +67,6 @@ CLICKSTREAM = Table(
     key=("event_id",),
     newest=("seq", "source_offset"),
     visible="NOT is_deleted",
-    feed=True,
 )
 
 REVIEWS = Table(
@@ -170,10 +89,8 @@ REVIEWS = Table(
     key=("review_id",),
     newest=("seq", "source_offset"),
     visible="NOT is_deleted",
-    feed=True,
 )
 
-SEQUENCE = ("seq_pos", "seq_ord")
 CHANGE = (
     Column("seq_pos", "bigint", "position of the change (SCD2 R3)", nullable=False),
     Column("seq_ord", "bigint", "ordinal of the change (SCD2 R3)", nullable=False),
@@ -348,6 +265,23 @@ BATCHES = Table(
     feed=True,
 )
 
-TABLES = (RECORDS, DEAD_LETTERS, CLICKSTREAM, REVIEWS, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES, FCT_SALES_MOVES, DIM_DATE, BATCHES)
+TABLES = (
+    RECORDS,
+    DEAD_LETTERS,
+    CLICKSTREAM,
+    REVIEWS,
+    SENTIMENTS,
+    DIM_CUSTOMER,
+    DIM_PRODUCT,
+    DIM_DATE,
+    DIM_CAMPAIGN,
+    FCT_SALES,
+    FCT_SALES_MOVES,
+    FCT_PAGE_EVENTS,
+    FCT_SESSIONS,
+    FCT_REVIEWS,
+    *MARTS,
+    BATCHES,
+)
 BY_NAME = {table.name: table for table in TABLES}
 FED = tuple(t for t in TABLES if t.feed)

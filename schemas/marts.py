@@ -1,0 +1,153 @@
+"""Marts: what analysts read first. Each row follows from silver and gold by the rules of docs/model.md, and is kept by the stream."""
+
+from __future__ import annotations
+
+from schemas.behaviour import BATCH, DELETED
+from schemas.columns import Column, Table
+
+DIRECT = "direct"  # a session or order that no campaign brought
+UNKNOWN_DEVICE = "unknown"
+NO_CURRENCY = "XXX"  # ISO 4217: no currency
+
+MART_CUSTOMER_360 = Table(
+    "gold.mart_customer_360",
+    "One row a customer: who it is, what it bought, how it behaves, and whether it is about to leave. No name, no address.",
+    (
+        Column("customer_id", "bigint", nullable=False),
+        DELETED,
+        Column("is_known", "boolean", "has a current row in dim_customer", nullable=False),
+        Column("email_masked", "string", "first letter and domain"),
+        Column("country", "string"),
+        Column("tier", "string"),
+        Column("marketing_consent", "boolean"),
+        Column("first_order_at", "timestamp"),
+        Column("last_order_at", "timestamp"),
+        Column("orders", "int", "not cancelled; returned ones count", nullable=False),
+        Column("cancelled_orders", "int", nullable=False),
+        Column("returned_orders", "int", nullable=False),
+        Column("return_rate", "decimal(6,4)", "returned_orders / orders"),
+        Column("units", "bigint", "of orders that are not cancelled", nullable=False),
+        Column("lifetime_value", "decimal(14,2)", "in the shop's currency; cancelled and returned orders left out", nullable=False),
+        Column("average_order_value", "decimal(14,2)", "of the orders in lifetime_value"),
+        Column("other_currency_orders", "int", "not cancelled, and in another currency: their money is in no sum", nullable=False),
+        Column("favourite_category", "string", "most units; as the products were filed when they were ordered"),
+        Column("sessions", "int", nullable=False),
+        Column("sessions_7d", "int", "of the last 7 days", nullable=False),
+        Column("sessions_30d", "int", "of the last 30 days", nullable=False),
+        Column("last_session_at", "timestamp"),
+        Column("abandoned_carts", "int", "sessions with a cart and no order", nullable=False),
+        Column("reviews", "int", nullable=False),
+        Column("average_rating", "decimal(6,4)"),
+        Column("average_sentiment", "decimal(6,4)", "-1 to 1, of the reviews that are scored"),
+        Column("last_contact_at", "timestamp", "last order, session or review"),
+        Column("recency_score", "int", "0 to 5", nullable=False),
+        Column("frequency_score", "int", "0 to 5", nullable=False),
+        Column("monetary_score", "int", "0 to 5", nullable=False),
+        Column("rfm_cell", "string", "the three scores as digits", nullable=False),
+        Column("churn_score", "int", "0 to 100", nullable=False),
+        Column("churn_risk", "string", "none (never ordered), low, medium or high", nullable=False),
+        Column("churn_reasons", "string", "JSON list, weightiest first", nullable=False),
+        BATCH,
+    ),
+    key=("customer_id",),
+    newest=("batch_id",),
+    visible="NOT is_deleted",
+    feed=True,
+)
+
+MART_FUNNEL = Table(
+    "gold.mart_funnel",
+    "Sessions by how far they came, for each day, campaign and device.",
+    (
+        Column("day", "date", nullable=False),
+        Column("campaign_id", "string", "direct for none", nullable=False),
+        Column("device", "string", "unknown for none", nullable=False),
+        Column("sessions", "bigint", nullable=False),
+        Column("viewed", "bigint", "sessions with a view", nullable=False),
+        Column("carted", "bigint", "sessions with something put into the cart", nullable=False),
+        Column("checked_out", "bigint", "sessions with a checkout", nullable=False),
+        Column("paid", "bigint", "sessions with an order that is not cancelled", nullable=False),
+        BATCH,
+    ),
+    key=("day", "campaign_id", "device"),
+    newest=("batch_id",),
+    visible="sessions > 0",
+    feed=True,
+)
+
+MART_ATTRIBUTION = Table(
+    "gold.mart_attribution",
+    "The campaign visits of the 30 days before an order, and the order's amount shared out among them in three ways.",
+    (
+        Column("order_id", "string", nullable=False),
+        Column("touch_no", "int", "1 is the first; 0 for an order without a campaign visit", nullable=False),
+        DELETED,
+        Column("campaign_id", "string", "direct for none"),
+        Column("session_id", "string"),
+        Column("touched_at", "timestamp", "start of the session"),
+        Column("touches", "int", "of the order"),
+        Column("customer_id", "bigint"),
+        Column("ordered_at", "timestamp"),
+        Column("day", "date", "of ordered_at, in the shop's zone"),
+        Column("status", "string", "of the order"),
+        Column("currency", "string"),
+        Column("amount", "decimal(14,2)", "of the order"),
+        Column("first_touch", "decimal(14,2)", "all of the amount on the first touch"),
+        Column("last_touch", "decimal(14,2)", "all of the amount on the last touch"),
+        Column("linear", "decimal(14,2)", "equal shares; together the amount, to the cent"),
+        BATCH,
+    ),
+    key=("order_id", "touch_no"),
+    newest=("batch_id",),
+    visible="NOT is_deleted",
+    feed=True,
+)
+
+MART_PRODUCT_PULSE = Table(
+    "gold.mart_product_pulse",
+    "What happened to a product on a day: looked at, bought, returned, reviewed. Sums only: rates follow from them at any grain.",
+    (
+        Column("product_id", "bigint", nullable=False),
+        Column("day", "date", "of the session, the order or the review, in the shop's zone", nullable=False),
+        Column("views", "bigint", nullable=False),
+        Column("sessions", "bigint", "sessions that viewed it", nullable=False),
+        Column("carts", "bigint", nullable=False),
+        Column("orders", "bigint", "with this product, not cancelled", nullable=False),
+        Column("units", "bigint", "of orders that are not cancelled", nullable=False),
+        Column("returned_units", "bigint", nullable=False),
+        Column("revenue", "decimal(14,2)", "in the shop's currency; cancelled and returned orders left out", nullable=False),
+        Column("other_currency_orders", "bigint", "not cancelled, and in another currency", nullable=False),
+        Column("reviews", "bigint", nullable=False),
+        Column("rating_sum", "bigint", nullable=False),
+        Column("scored_reviews", "bigint", "reviews with a sentiment", nullable=False),
+        Column("sentiment_sum", "decimal(14,4)", nullable=False),
+        BATCH,
+    ),
+    key=("product_id", "day"),
+    newest=("batch_id",),
+    visible="views + carts + orders + reviews + returned_units > 0",
+    feed=True,
+)
+
+MART_REVENUE_MINUTE = Table(
+    "gold.mart_revenue_minute",
+    "Orders and their worth for each minute and currency.",
+    (
+        Column("minute", "timestamp", "start of the minute in which the orders were placed, UTC", nullable=False),
+        Column("currency", "string", "XXX for none", nullable=False),
+        Column("orders", "bigint", nullable=False),
+        Column("web_orders", "bigint", "announced by the web shop", nullable=False),
+        Column("cancelled_orders", "bigint", nullable=False),
+        Column("returned_orders", "bigint", nullable=False),
+        Column("units", "bigint", nullable=False),
+        Column("gross_revenue", "decimal(14,2)", "of all orders", nullable=False),
+        Column("net_revenue", "decimal(14,2)", "cancelled and returned orders left out", nullable=False),
+        BATCH,
+    ),
+    key=("minute", "currency"),
+    newest=("batch_id",),
+    visible="orders > 0",
+    feed=True,
+)
+
+MARTS = (MART_CUSTOMER_360, MART_FUNNEL, MART_ATTRIBUTION, MART_PRODUCT_PULSE, MART_REVENUE_MINUTE)
