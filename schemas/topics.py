@@ -13,7 +13,7 @@ RETENTION_MS = 7 * 24 * 3600 * 1000
 @dataclass(frozen=True)
 class Topic:
     name: str
-    system: str  # 'postgres' (Debezium), 'mongo' (MongoDB source connector) or 'web' (order producer)
+    system: str  # 'postgres' (Debezium), 'mongo' (MongoDB source connector); with keys of plain text: 'web' (order producer), 'ai' (scorer)
     entity: str  # table, collection or event name at the source
     partitions: int = 3
 
@@ -29,6 +29,7 @@ ORDER_ITEMS = Topic("oltp.sales.order_items", "postgres", "order_items")
 CLICKSTREAM = Topic("web.shop.clickstream", "mongo", "clickstream")
 REVIEWS = Topic("web.shop.reviews", "mongo", "reviews")
 ORDER_EVENTS = Topic("shop.orders.events", "web", "order_placed")
+SENTIMENT = Topic("ai.shop.sentiment", "ai", "review_sentiment")
 
-TOPICS = (CUSTOMERS, PRODUCTS, ORDERS, ORDER_ITEMS, CLICKSTREAM, REVIEWS, ORDER_EVENTS)
+TOPICS = (CUSTOMERS, PRODUCTS, ORDERS, ORDER_ITEMS, CLICKSTREAM, REVIEWS, ORDER_EVENTS, SENTIMENT)
 BY_NAME = {topic.name: topic for topic in TOPICS}

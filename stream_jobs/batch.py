@@ -8,8 +8,9 @@ Order of commits, and why a crash between any two loses and doubles nothing:
 4. gold.fct_sales_moves, before all other gold: moves follow from what gold says before and after the batch, so they must be written
    while it still says the one. Where they or any later gold have the batch's stamp, they are decided and not made again.
 5. gold: a replay folds the same records into what is stored and finds no difference, so it appends nothing.
-6. ops.batches, last: what a reader may see ends with it; one row a batch. A replay of a batch that has it does nothing.
-7. The caches take over the rows, and Spark marks the batch as finished in its checkpoint.
+6. the 360 view: it follows from silver and gold, and a replay finds no difference.
+7. ops.batches, last: what a reader may see ends with it; one row a batch. A replay of a batch that has it does nothing.
+8. The caches take over the rows, and Spark marks the batch as finished in its checkpoint.
 
 Spark appends bronze, where all bytes go. The other tables get few rows a batch, and delta-rs commits those in a tenth of the time that
 Spark's writer needs. Only the first batch after a start can be a replay, so only that one looks for stamps.
@@ -28,13 +29,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
-from schemas.tables import BATCHES, DEAD_LETTERS, FCT_SALES_MOVES, RECORDS, TABLES, Table
+from schemas.tables import BATCHES, CLICKSTREAM, DEAD_LETTERS, FCT_SALES_MOVES, RECORDS, REVIEWS, TABLES, Table
 from stream_jobs import bronze
 from stream_jobs.checkpoint import Offsets
 from stream_jobs.decode import Schema
 from stream_jobs.entity import Record, Rejection, Row
-from stream_jobs.folds import Folds
+from stream_jobs.folds import Folded, Folds
 from stream_jobs.silver import DOCUMENTS, Documents, Sorted
+from stream_jobs.values import timestamp
+from stream_jobs.view360.view import Changes, View
 from stream_jobs.wire import Schemas
 
 if TYPE_CHECKING:
@@ -80,17 +83,19 @@ class Batch:
         schema_of: Schemas,
         reached: Callable[[str, int], None] = lambda table, batch_id: None,
         tables: Sequence[Table] = TABLES,
+        view: View | None = None,
     ) -> None:
-        """`tables`: all that a reader of the lake bounds by its last complete batch."""
+        """`tables`: all that a reader of the lake bounds by its last complete batch. `view`: None where nobody keeps the 360 view."""
         self.lake = lake
         self.checkpoint = checkpoint
         self.folds = folds
         self.schema_of = schema_of
         self.reached = reached
         self.tables = tables
+        self.view = view
         self.query_id = checkpoint.create()
         self.known: dict[int, Schema] = {}
-        self.threads = ThreadPoolExecutor(1 + len(DOCUMENTS), "lake")
+        self.threads = ThreadPoolExecutor(2 + len(DOCUMENTS), "lake")
         self.first = True
         self.stages: dict[str, float] = {}
 
@@ -104,6 +109,8 @@ class Batch:
                 done = self._run(raw, batch_id, written, began)
             except BaseException:
                 self.folds.discard()
+                if self.view:
+                    self.view.discard()
                 raise
             finally:
                 raw.unpersist()
@@ -139,6 +146,7 @@ class Batch:
             for table, rows in folded.rows.items():
                 done.rows[table.name] = len(rows)
                 self._append(table, [{**row, "batch_id": batch_id} for row in rows], batch_id)
+            self._keep_view(done, records, silver, folded)
             done.newest_event = max((r["event_ts"] for rows in folded.rows.values() for r in rows if r["event_ts"]), default=None)
             with self._timed("wait"):
                 for future in pending:
@@ -147,8 +155,27 @@ class Batch:
             wait(pending)  # also after an exception: a commit must not land behind the back of the next attempt
         self._close(done, began)
         self.folds.commit()
+        if self.view:
+            self.view.commit()
         done.committed_at = time.time()
         return done
+
+    def _keep_view(self, done: Done, records: Sequence[Record], silver: dict[Table, Sorted], folded: Folded) -> None:
+        """What the batch changes in the 360 view, after all that it follows from. Its tables do not depend on each other."""
+        if self.view is None:
+            return
+        times = [s.newest for s in silver.values() if s.newest is not None]
+        if records:
+            times.append(timestamp(max(r.timestamp_us for r in records)))
+        with self._timed("view"):
+            clicks, reviews = (silver[t].rows.to_pylist() if t in silver else [] for t in (CLICKSTREAM, REVIEWS))
+            made = self.view.apply(Changes(clicks, reviews, folded.outcomes, max(times, default=None)))
+        stamped = {table: [{**row, "batch_id": done.batch_id} for row in rows] for table, rows in made.items()}
+        with self._timed("append view"):
+            wait(writing := [self.threads.submit(self._append, t, rows, done.batch_id) for t, rows in stamped.items()])
+        for future in writing:
+            future.result()
+        done.rows |= {table.name: len(rows) for table, rows in made.items()}
 
     def _take(self, raw: DataFrame, batch_id: int, moved: frozenset[str]) -> tuple[list[Record], dict[Table, Sorted]]:
         """Spark jobs beside each other: the records to fold, and the documents of each collection that goes on."""

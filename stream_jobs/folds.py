@@ -13,9 +13,10 @@ from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError,
 from stream_jobs.keyed import KeyedLog, Outcome
 from stream_jobs.moves import Moves
 from stream_jobs.sales import SALES
+from stream_jobs.sentiments import SENTIMENTS
 from stream_jobs.wire import Decoder, Schemas
 
-ENTITIES: tuple[Entity, ...] = (*DIMENSIONS, SALES)
+ENTITIES: tuple[Entity, ...] = (*DIMENSIONS, SALES, SENTIMENTS)
 
 
 @dataclass(frozen=True)

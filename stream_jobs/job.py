@@ -28,6 +28,7 @@ from stream_jobs.inputs import Inputs, kafka_options
 from stream_jobs.progress import Progress
 from stream_jobs.rebuild import agree, rebase, settle
 from stream_jobs.session import Fence, jvm_pid, open_session
+from stream_jobs.view360.view import View
 from stream_jobs.wire import RegistrySchemas, Schemas
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def prepare_tables(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] =
     return query_id
 
 
-def open_folds(lake: Lake, schemas: Schemas) -> tuple[Folds, list[Dimension]]:
-    """The folds over the tables as they are, and the dimensions that were folded again because their new roles are approved.
+def open_folds(lake: Lake, schemas: Schemas) -> tuple[Folds, list[Dimension], View]:
+    """The folds over the tables as they are, the dimensions that were folded again because their new roles are approved, and the 360 view.
 
     Raises ConfigDriftError for roles that are neither those of the table nor approved, before anything is read.
     """
@@ -96,7 +97,7 @@ def open_folds(lake: Lake, schemas: Schemas) -> tuple[Folds, list[Dimension]]:
     for dimension in rebuilt:
         rebase(lake, folds, dimension)
         logger.info("folded_again", table=dimension.table.name, rows=len(folds.logs[dimension.table.name].carried))
-    return folds, rebuilt
+    return folds, rebuilt, View(lake, folds.logs)
 
 
 def start_query(session: SparkSession, settings: Settings, batch: Callable[[DataFrame, int], None]) -> StreamingQuery:
@@ -121,7 +122,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
         session = open_session(settings.lake, scratch(settings.state))
         fence.mark(jvm_pid(session))
         logger.info("opened_session")
-        ready, (folds, rebuilt) = waiting.result(), folding.result()
+        ready, (folds, rebuilt, view) = waiting.result(), folding.result()
     if not ready:
         return
     progress = Progress(settings.state, time.time)
@@ -131,7 +132,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
         while rebuilt and not folds.carrying:  # a batch has written what differed
             settle(lake, rebuilt.pop())
 
-    gate = Gate(Batch(lake, checkpoint, folds, schemas), note)
+    gate = Gate(Batch(lake, checkpoint, folds, schemas, view=view), note)
     query = start_query(session, settings, gate)
     compactor = threading.Thread(target=Compactor(Lake(settings.lake), TABLES).run, args=(stop,), name="compaction", daemon=True)
     compactor.start()

@@ -8,6 +8,7 @@ nothing: the deletion follows.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ class Sorted:
     rejections: list[Rejection]
     unknown_ids: frozenset[int]
     records: int
+    newest: dt.datetime | None = None  # of the times of its Kafka records
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Documents:
     def sort(self, read: pa.Table) -> Sorted:
         """Of each document only the newest change of the batch: readers take no other."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         names = ("reason", "is_change", self.key, *self.table.newest)
         newest: dict[str, tuple[list[int], int]] = {}
@@ -120,7 +123,8 @@ class Documents:
         kept = read.take(pa.array(sorted(place for _, place in newest.values()), pa.int64())).select(schema.names).cast(schema)
         rejected = read.take(pa.array(bad, pa.int64())).to_pylist()
         unknown = frozenset(row["sid"] for row in rejected if row["reason"] == "unknown_schema")
-        return Sorted(kept, [self._rejection(row) for row in rejected], unknown, read.num_rows)
+        at = pc.max(read["kafka_ts"]).as_py()
+        return Sorted(kept, [self._rejection(row) for row in rejected], unknown, read.num_rows, at)
 
     def _rejection(self, row: dict[str, Any]) -> Rejection:
         micros = int(row["kafka_ts"].timestamp() * 1000) * 1000  # Kafka keeps milliseconds

@@ -113,7 +113,7 @@ class Decoder:
     def decode(self, record: Record) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """(key, value), None where the record has none. Raises RejectedError: bad_magic, unknown_schema or undecodable."""
         key = record.key
-        if (topic := BY_NAME.get(record.topic)) and topic.system == "web":
+        if (topic := BY_NAME.get(record.topic)) and topic.system in ("web", "ai"):
             key = None  # plain text, and the value repeats it
         return self._part(key, "key"), self._part(record.value, "value")
 
