@@ -77,7 +77,7 @@ MART_FUNNEL = Table(
 
 MART_ATTRIBUTION = Table(
     "gold.mart_attribution",
-    "The campaign visits of the 30 days before an order, and the order's amount shared out among them in three ways.",
+    "The campaign visits of the 30 days before an order, and the amount of the order shared out among them in three ways.",
     (
         Column("order_id", "string", nullable=False),
         Column("touch_no", "int", "1 is the first; 0 for an order without a campaign visit", nullable=False),

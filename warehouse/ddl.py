@@ -15,7 +15,6 @@ from schemas.types import SNOWFLAKE as TYPES
 
 SCHEMAS = ("RAW", "CORE", "MART", "OPS")
 COMPLETE = "BATCH_ID <= (SELECT MAX(BATCH_ID) FROM OPS.LAKE_BATCHES)"
-VIEWS = {"clickstream": "FCT_PAGE_EVENTS", "reviews": "FCT_REVIEWS"}
 
 
 def landing(table: Table) -> str:
@@ -24,7 +23,8 @@ def landing(table: Table) -> str:
 
 
 def view(table: Table) -> str:
-    return f"CORE.{VIEWS.get(table.entity, table.entity.upper())}"
+    """`SCHEMA.VIEW` that people read: marts in MART, the star in CORE."""
+    return f"{'MART' if table.entity.startswith('mart_') else 'CORE'}.{table.entity.upper()}"
 
 
 def statements(database: str) -> list[str]:

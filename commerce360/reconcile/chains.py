@@ -82,11 +82,13 @@ class Chains:
 
     def documents(self, source: model.Source, rows: Sequence[Row], table: Table) -> TableResult:
         read = _reader(source.key, source.columns)
+        gold, names = model.GOLD[source]
         stages = [
             read("mongo", rows),
             *self._refolded(read, lambda r: r.current(source)),
             read("silver", self.lake.newest(table, where=table.visible).to_pylist()),
-            read("warehouse", self.warehouse.query(f"SELECT * FROM {ddl.view(table)}")),
+            read("gold", [_renamed(r, names) for r in self.lake.newest(gold, where=gold.visible).to_pylist()]),
+            read("warehouse", [_renamed(r, names) for r in self.warehouse.query(f"SELECT * FROM {ddl.view(gold)}")]),
         ]
         return compare(table.entity, stages, source.columns)
 
@@ -187,6 +189,10 @@ def _shown(table: Table) -> str:
     """What the view shows of the source's rows: without the rows that only facts know."""
     inferred = "NOT IS_INFERRED" if table is tables.DIM_CUSTOMER else "TRUE"
     return f"SELECT * FROM {ddl.view(table)} WHERE {inferred}"
+
+
+def _renamed(row: Row, names: Mapping[str, str]) -> Row:
+    return {**row, **{name: row[theirs] for name, theirs in names.items()}}
 
 
 def _visible(table: Table, row: Row) -> bool:

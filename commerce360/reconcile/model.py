@@ -69,6 +69,11 @@ def _document(topic: Topic, table: Table, timestamp: str) -> Source:
 CLICKSTREAM = _document(topics.CLICKSTREAM, tables.CLICKSTREAM, "occurred_at")
 REVIEWS = _document(topics.REVIEWS, tables.REVIEWS, "reviewed_at")
 DOCUMENTS = {CLICKSTREAM: tables.CLICKSTREAM, REVIEWS: tables.REVIEWS}
+# Where a document's columns are in gold, and under which names.
+GOLD = {
+    CLICKSTREAM: (tables.FCT_PAGE_EVENTS, {"session_id": "source_session_id", "customer_id": "source_customer_id"}),
+    REVIEWS: (tables.FCT_REVIEWS, dict[str, str]()),
+}
 
 
 # Tables whose first stage is a source; where all of them are empty, nothing was compared.

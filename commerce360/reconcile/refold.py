@@ -118,7 +118,7 @@ class Refold:
             return
         if record.topic == topics.ORDER_EVENTS.name:
             self.events.append(value)
-        else:
+        elif record.topic in self._sources:
             self._note_change(record, key, value)
 
     def _note_change(self, record: Record, key: dict[str, Any] | None, envelope: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from commerce360.errors import UnavailableError
 from commerce360.lake import Lake
 from commerce360.settings import Lake as LakeSettings
+from schemas.behaviour import SENTIMENTS
 from schemas.tables import DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES
 from schemas.topics import CUSTOMERS, ORDER_EVENTS, ORDER_ITEMS
 from stream_jobs.entity import Record
@@ -59,7 +60,7 @@ def envelope_of(schema_id: int, topic: str, offset: int, row: dict[str, Any], ke
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     found = Lake(LakeSettings(root=str(tmp_path)))
-    for table in (DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES):
+    for table in (DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES, SENTIMENTS):
         found.create(table)
     return found
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.tables import BATCHES, CLICKSTREAM, DIM_CUSTOMER, DIM_DATE, DIM_PRODUCT, FCT_SALES, FED
+from schemas.behaviour import FCT_PAGE_EVENTS
+from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_DATE, DIM_PRODUCT, FCT_SALES, FED
 from schemas.types import SNOWFLAKE
 from warehouse import ddl
 from warehouse.streams import as_sent
@@ -101,21 +102,21 @@ def test_comments_with_quotes_do_not_break_the_statement():
 
 def test_nothing_is_shown_before_the_first_batch_is_complete(world):
     world.put(DIM_DATE, 0, date_key=20260301, date=T0.date())
-    world.put(CLICKSTREAM, 0, event_id="e", seq=1, source_offset=0)
+    world.put(FCT_PAGE_EVENTS, 0, event_id="e")
     assert world.ask("SELECT * FROM CORE.DIM_DATE") == world.ask("SELECT * FROM CORE.FCT_PAGE_EVENTS") == []
     world.close(0)
     assert [r["date"] for r in world.ask("SELECT * FROM CORE.DIM_DATE")] == [T0.date()]
 
 
 def test_a_view_shows_the_newest_row_of_a_key_among_complete_batches(world):
-    world.put(CLICKSTREAM, 0, event_id="e", seq=5, source_offset=1, page="new")
-    world.put(CLICKSTREAM, 1, event_id="e", seq=4, source_offset=9, page="late but older")
-    world.put(CLICKSTREAM, 2, event_id="e", seq=6, source_offset=2, page="not complete")
+    world.put(FCT_PAGE_EVENTS, 0, event_id="e", page="old")
+    world.put(FCT_PAGE_EVENTS, 1, event_id="e", page="new")
+    world.put(FCT_PAGE_EVENTS, 2, event_id="e", page="not complete")
     world.close(0, 1)
     assert [r["page"] for r in world.ask("SELECT * FROM CORE.FCT_PAGE_EVENTS")] == ["new"]
     world.close(2)
     assert [r["page"] for r in world.ask("SELECT * FROM CORE.FCT_PAGE_EVENTS")] == ["not complete"]
-    world.put(CLICKSTREAM, 3, event_id="e", seq=7, source_offset=3, is_deleted=True)
+    world.put(FCT_PAGE_EVENTS, 3, event_id="e", is_deleted=True)
     world.close(3)
     assert world.ask("SELECT * FROM CORE.FCT_PAGE_EVENTS") == []
 
