@@ -22,6 +22,7 @@ from stream_jobs.batch import Batch, Done
 from stream_jobs.checkpoint import Checkpoint
 from stream_jobs.folds import Folds
 from stream_jobs.job import prepare_tables, start_query
+from stream_jobs.view360.view import View
 from stream_jobs.wire import RegistrySchemas
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def drain(session: SparkSession, settings: Settings, reached: Callable[[str, int
     """Start the query as the job does, and stop it when all that is in the topics is in the lake. Raises what ends the query."""
     lake, checkpoint, schemas = Lake(settings.lake), Checkpoint(settings.lake.checkpoint), RegistrySchemas(settings.registry)
     prepare_tables(lake, checkpoint)
-    batch = Batch(lake, checkpoint, Folds(Lake(settings.lake), schemas), schemas, reached)
+    folds = Folds(Lake(settings.lake), schemas)
+    batch = Batch(lake, checkpoint, folds, schemas, reached, view=View(Lake(settings.lake), folds.logs))
     finished: list[Done] = []
 
     def run(frame: DataFrame, batch_id: int) -> None:

@@ -223,7 +223,7 @@ class Shop:
             lines.append({"line_no": line_no, "product_id": 5, "quantity": quantity, "unit_price": f"{price:.2f}", "discount": "0.50"})
             self.lines[order_id, line_no] = (quantity, quantity * price - Decimal("0.50"), "placed", "web")
         value = {"event_id": f"e-{order_id}", "order_id": order_id, "customer_id": customer_id, "event_ts": now, "currency": "EUR"}
-        value |= {"campaign_id": None, "lines": lines}
+        value |= {"campaign_id": None, "visitor_id": self._visitor(), "lines": lines}
         sent = ("shop.orders.events", order_id.encode(), framed(ORDER_ID, value))
         return [sent, sent] if self.random.random() < 0.1 else [sent]  # at least once
 
@@ -232,7 +232,7 @@ class Shop:
         both = self.orders and self.random.random() < 0.5
         order_id = f"W{self.random.randint(1, self.orders):06d}" if both else f"P{self.lsn:06d}"
         known = [k for k in self.lines if k[0] == order_id]
-        status = self.random.choice(("paid", "shipped"))
+        status = self.random.choice(("paid", "shipped", "cancelled", "returned"))
         lsn, now = self._tick()
         row = {"order_id": order_id, "customer_id": 7, "status": status, "currency": "EUR", "campaign_id": None}
         made = [envelope(OLTP_ORDER_ID, {"order_id": order_id}, None, {**row, "ordered_at": "2026-02-01T00:00:00Z"}, "c", lsn, now)]
@@ -245,13 +245,22 @@ class Shop:
             self.lines[key] = (quantity, quantity * Decimal("3.00"), status, "web" if both else "oltp")
         return made
 
+    def _visitor(self) -> str:
+        return f"v{self.random.randrange(4)}"
+
     def _click(self) -> list[Sent]:
         self.ticks += 1
         old = bool(self.clicks) and self.random.random() < 0.2
         id_ = self.random.choice(sorted(self.clicks)) if old else f"k{self.ticks:06d}"
         kind = self.random.choice(("view", "cart", "search"))
-        document = {"session_id": "s", "visitor_id": "v", "customer_id": 7, "event_type": kind, "product_id": 5, "page": "/p/5"}
-        document |= {"device": "phone", "occurred_at": "2026-02-03T04:05:06.789Z"}
+        document = {"session_id": "s", "visitor_id": self._visitor(), "customer_id": self.random.choice((None, None, 7, 8)), "page": "/p/5"}
+        document |= {
+            "event_type": kind,
+            "product_id": 5,
+            "device": "phone",
+            "campaign_id": self.random.choice((None, "flash-sale", "leaflet")),
+        }
+        document |= {"occurred_at": f"2026-02-01T0{self.random.randrange(9)}:{self.random.randrange(60):02d}:06.789Z"}
         self.clicks[id_] = kind
         return [change_event("web.shop.clickstream", id_, "update" if old else "insert", document, (1_790_000_000, self.ticks))]
 

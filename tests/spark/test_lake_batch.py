@@ -50,7 +50,8 @@ class CrashError(Exception):
 
 
 POINTS = ("bronze.records", "bronze.dead_letters", "silver.clickstream", "silver.reviews")
-POINTS += ("gold.fct_sales_moves", "gold.dim_customer", "gold.dim_product", "gold.fct_sales", "ops.batches")
+POINTS += ("gold.fct_sales_moves", "gold.dim_customer", "gold.dim_product", "gold.fct_sales")
+POINTS += ("gold.fct_page_events", "gold.mart_customer_360", "ops.batches")
 
 
 def test_a_batch_that_failed_behind_any_commit_is_made_whole(spark: SparkSession, settings: Settings) -> None:

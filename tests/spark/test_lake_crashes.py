@@ -42,6 +42,8 @@ ALL = (
     "gold.fct_sales_moves",
     "gold.dim_product",
     "gold.fct_sales",
+    "gold.fct_sessions",
+    "gold.mart_product_pulse",
 )
 POINTS = ALL if os.environ.get("C360_CRASH_POINTS") == "all" else FEW
 
