@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commerce360.lake import Lake
-from commerce360.reconcile import expect, model, moves, targets
+from commerce360.reconcile import expect, model, moves, recompute, targets
 from commerce360.reconcile.compare import Stage, TableResult, compare
 from commerce360.reconcile.refold import COLLECTIONS, Letter, Refold
 from schemas import tables
@@ -91,6 +91,21 @@ class Chains:
             read("warehouse", [_renamed(r, names) for r in self.warehouse.query(f"SELECT * FROM {ddl.view(gold)}")]),
         ]
         return compare(table.entity, stages, source.columns)
+
+    def view(self) -> list[TableResult]:
+        """Sessions, reviews, campaigns and marts: computed from the base tables in plain SQL, as the stream keeps them, as people read it."""
+        found = recompute.recompute(recompute.read_base(self.lake))
+        return [self._view(table, found[table.name].to_pylist()) for table in recompute.TABLES]
+
+    def _view(self, table: Table, expected: Sequence[Row]) -> TableResult:
+        columns = recompute.columns(table)
+        read = _reader(table.key, columns)
+        stages = [
+            read("recomputed", expected),
+            read("gold", self.lake.newest(table, where=table.visible).to_pylist()),
+            read("warehouse", self.warehouse.query(f"SELECT * FROM {ddl.view(table)}")),
+        ]
+        return compare(table.entity, stages, columns)
 
     def sales_targets(self) -> TableResult:
         """The versions that the warehouse joins to each sale."""

@@ -117,6 +117,8 @@ class Reconciler:
             self.note("comparing clicks and reviews")
             result.tables += [chains.documents(s, sources.documents(self.settings.mongo, s), t) for s, t in model.DOCUMENTS.items()]
             result.tables.append(chains.dead_letters())
+            self.note("comparing sessions and marts with a plain recomputation")
+            result.tables += chains.view()
             self.note("comparing the lake's logs with the topics and the warehouse, row by row")
             result.tables += [*chains.logs(), *(chains.landing(t) for t in tables.FED)]
         result.broken += nothing_compared(result.tables, len(ledger.intended), len(ledger.acked))

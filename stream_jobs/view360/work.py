@@ -74,6 +74,8 @@ class Work:
     def note_clicks(self, rows: Iterable[Row]) -> None:
         """Rows of silver.clickstream, in any order."""
         for row in rows:
+            if not row["is_deleted"]:
+                self._campaign(row["campaign_id"])
             if not self.memory.is_newer_click(row):
                 continue
             before = self.memory.click(row["event_id"])
@@ -83,8 +85,6 @@ class Work:
             self.visitors.update(v for v in places if v is not None)
             if places[-1] is None:
                 self._say_event(row, None)
-            if not row["is_deleted"]:
-                self._campaign(row["campaign_id"])
 
     def note_orders(self, changed: Mapping[Key, Sequence[Row]]) -> None:
         """All newest rows of fct_sales of each order that changed."""
