@@ -93,7 +93,7 @@ class Chains:
         return compare(table.entity, stages, source.columns)
 
     def view(self) -> list[TableResult]:
-        """Sessions, reviews, campaigns and marts: computed from the base tables in plain SQL, as the stream keeps them, as people read it."""
+        """Sessions, reviews, campaigns, marts: computed from the base tables in plain SQL, as the stream keeps them, as people see them."""
         found = recompute.recompute(recompute.read_base(self.lake))
         return [self._view(table, found[table.name].to_pylist()) for table in recompute.TABLES]
 

@@ -10,8 +10,9 @@ import datetime as dt
 import hashlib
 import json
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from schemas.columns import LINEAGE_NAMES, Table
@@ -228,9 +229,15 @@ def unit_text(key: Sequence[Any]) -> str:
 
 def digest(table: Table, row: Row) -> bytes:
     """16 bytes for what a row says, without where it came from. Equal for a row as computed and as read back."""
-    names = [c.name for c in table.columns if c.name not in LINEAGE_NAMES]
-    text = json.dumps([_plain(row.get(n)) for n in names], ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    values = [read(row.get(name)) if read else row.get(name) for name, read in _columns(table)]
+    return hashlib.blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+@cache
+def _columns(table: Table) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    """Columns that count, and how to read what has several forms of one value: times have zones, decimals trailing zeros."""
+    readers = {"timestamp": _plain, "decimal(12,2)": _plain, "decimal(14,2)": _plain, "decimal(6,4)": _plain, "decimal(14,4)": _plain}
+    return tuple((c.name, readers.get(c.type)) for c in table.columns if c.name not in LINEAGE_NAMES)
 
 
 def _plain(value: Any) -> Any:
