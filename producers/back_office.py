@@ -26,6 +26,7 @@ from producers.closing import Closing, outlast
 from producers.pace import Budget, Pace
 from producers.people import Customer, People
 from producers.tally import Tally
+from producers.truth import TRUTH
 from producers.world import World
 
 BOOKING_SHARE = 0.75  # of the row budget; the rest is for the counter, people and prices
@@ -136,6 +137,7 @@ class BackOffice:
         while not self._closing.asked.wait(TICK_S):
             self._take_bookings()
             self._do_due(time.monotonic())
+            self._world.let_back(time.monotonic())
             for _ in pace.take(time.monotonic(), limit=20):
                 self._rng.choices(self._life, self._life_weights)[0]()
         self._take_bookings()
@@ -177,16 +179,18 @@ class BackOffice:
 
     def _book(self, order: Order, ordered_at: dt.datetime) -> None:
         self._database.commit(lambda c: rows.book(c, order, "placed", ordered_at))
-        self._follow(order.order_id, "placed", baskets.life(self._rng, order))
+        self._follow(order.order_id, "placed", baskets.life(self._rng, order), order.customer_id)
 
-    def _follow(self, order_id: str, status: str, steps: tuple[Step, ...]) -> None:
+    def _follow(self, order_id: str, status: str, steps: tuple[Step, ...], customer_id: int | None = None) -> None:
         if not steps:
             return
         step, rest = steps[0], steps[1:]
 
         def take() -> None:
             self._database.commit(lambda c: rows.advance(c, order_id, status, step.status))
-            self._follow(order_id, step.status, rest)
+            if step.status == "returned" and customer_id is not None and self._rng.random() < TRUTH.churn.after_bad:
+                self._world.stay_away(customer_id, time.monotonic() + TRUTH.churn.live_away_s)
+            self._follow(order_id, step.status, rest, customer_id)
 
         self._later(step.after_s, take)
 
@@ -196,7 +200,7 @@ class BackOffice:
         now = _now()
         self._database.commit(lambda c: rows.book(c, order, "shipped", now))
         if self._rng.random() < baskets.chance_of_return(order):
-            self._follow(order.order_id, "shipped", (Step(self._rng.uniform(5, 30), "returned"),))
+            self._follow(order.order_id, "shipped", (Step(self._rng.uniform(5, 30), "returned"),), order.customer_id)
 
     def _new_customer(self) -> None:
         """They may order before their row is written: the account service is not the web shop."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from producers import campaigns, money, traits
 from producers.catalogue import Product
-from producers.world import World
+from producers.truth import TRUTH, Campaign, Truth
+from producers.world import Assortment, World
 
 CURRENCY = "EUR"
-GUEST_SHARE = 0.07
+_LIVE_S = {"cancelled": (1, 12), "paid": (0.5, 6), "shipped": (4, 20), "returned": (5, 25)}
 _QUANTITIES = ((0.76, 1), (0.93, 2), (0.98, 3), (1.0, 5))
 
 
@@ -31,6 +32,11 @@ class Order:
     campaign_id: str | None
     lines: tuple[Line, ...]
     visitor_id: str | None = None  # the browser's cookie; None at the counter
+
+    @property
+    def amount(self) -> int:
+        """Cents, discounts taken off."""
+        return sum(line.quantity * line.unit_price - line.discount for line in self.lines)
 
     @property
     def rows(self) -> int:
@@ -57,24 +63,37 @@ class Step:
 
 
 def draw_order(rng: random.Random, world: World, order_id: str, counter: bool = False) -> Order:
-    """A web order, or one at the counter of the shop (no guest, no campaign)."""
-    customer_id = None if not counter and rng.random() < GUEST_SHARE else world.buyer(rng)
-    persona = traits.PERSONAS[0] if customer_id is None else traits.persona_of(customer_id)
-    campaign = None if counter else campaigns.draw(rng)
+    """A web order that no visit led to, or one at the counter of the shop (no guest, no campaign, no cookie)."""
+    customer_id = None if not counter and rng.random() < TRUTH.identity.guest_orders else world.buyer(rng)
+    campaign_id = None if counter or (campaign := campaigns.draw(rng)) is None else campaign.campaign_id
+    cookie = traits.cookie_of(customer_id) if customer_id is not None else f"v-{rng.getrandbits(48):012x}"
+    return fill(rng, world.assortment, Order(order_id, customer_id, campaign_id, (), None if counter else cookie))
+
+
+def fill(rng: random.Random, shop: Assortment, order: Order, truth: Truth = TRUTH) -> Order:
+    """The order with as many lines as its persona takes."""
     at = rng.random()
-    count = next(n for n, end in enumerate(persona.lines, 1) if at <= end)
-    products = {p.product_id: p for p in (world.product(rng) for _ in range(count))}
-    discount = campaign.discount_percent if campaign else 0
-    return Order(order_id, customer_id, campaign.campaign_id if campaign else None, _lines(rng, list(products.values()), discount))
+    count = next(n for n, end in enumerate(traits.persona_of(order.customer_id, truth).lines, 1) if at <= end)
+    products = {p.product_id: p for p in (shop.product(rng) for _ in range(count))}
+    return replace(order, lines=_lines(rng, list(products.values()), _discount_percent(order.campaign_id, truth)))
 
 
-def order_of(rng: random.Random, world: World, order_id: str, basket: Basket) -> Order | None:
+def order_of(rng: random.Random, shop: World | Assortment, order_id: str, basket: Basket, truth: Truth = TRUTH) -> Order | None:
     """The order that a visit led to; None when all of its products have left the assortment meanwhile."""
-    products = [p for p in map(world.find, basket.product_ids) if p]
+    products = [p for p in map(shop.find, basket.product_ids) if p]
     if not products:
         return None
-    discount = campaigns.BY_ID[basket.campaign_id].discount_percent if basket.campaign_id else 0
-    return Order(order_id, basket.customer_id, basket.campaign_id, _lines(rng, products, discount), basket.visitor_id)
+    lines = _lines(rng, products, _discount_percent(basket.campaign_id, truth))
+    return Order(order_id, basket.customer_id, basket.campaign_id, lines, basket.visitor_id)
+
+
+def _campaign(campaign_id: str | None, truth: Truth) -> Campaign | None:
+    return next((c for c in truth.campaigns if c.campaign_id == campaign_id), None)
+
+
+def _discount_percent(campaign_id: str | None, truth: Truth) -> int:
+    campaign = _campaign(campaign_id, truth)
+    return campaign.discount_percent if campaign else 0
 
 
 def _lines(rng: random.Random, products: list[Product], discount_percent: int) -> tuple[Line, ...]:
@@ -87,21 +106,24 @@ def _lines(rng: random.Random, products: list[Product], discount_percent: int) -
     return tuple(made)
 
 
+def fate(rng: random.Random, order: Order, counter: bool = False, truth: Truth = TRUTH) -> tuple[str, ...]:
+    """The statuses that follow `placed`: cancelled, or paid, shipped and sometimes returned. At the counter it is `shipped` at once."""
+    if not counter and rng.random() < truth.orders.cancelled:
+        return ("cancelled",)
+    returned = ("returned",) if rng.random() < chance_of_return(order, truth) else ()
+    return (*(("shipped",) if counter else ("paid", "shipped")), *returned)
+
+
 def life(rng: random.Random, order: Order) -> tuple[Step, ...]:
-    """What follows `placed`: cancelled, or paid, shipped and sometimes returned. Days of a real shop are seconds here."""
-    if rng.random() < 0.04:
-        return (Step(rng.uniform(1, 12), "cancelled"),)
-    steps = [Step(rng.uniform(0.5, 6), "paid"), Step(rng.uniform(4, 20), "shipped")]
-    if rng.random() < chance_of_return(order):
-        steps.append(Step(rng.uniform(5, 25), "returned"))
-    return tuple(steps)
+    """What follows `placed` in the live shop, where the days of a real shop are seconds."""
+    return tuple(Step(rng.uniform(*_LIVE_S[status]), status) for status in fate(rng, order))
 
 
-def chance_of_return(order: Order) -> float:
+def chance_of_return(order: Order, truth: Truth = TRUTH) -> float:
     """Ruled by the worst product of the order, by who bought it and by what brought them."""
-    persona = traits.PERSONAS[0] if order.customer_id is None else traits.persona_of(order.customer_id)
-    factor = campaigns.BY_ID[order.campaign_id].returns if order.campaign_id else 1.0
-    return max(traits.return_rate(line.product_id, persona, factor) for line in order.lines)
+    campaign = _campaign(order.campaign_id, truth)
+    persona, factor = traits.persona_of(order.customer_id, truth), campaign.returns if campaign else 1.0
+    return max(traits.return_rate(line.product_id, persona, factor, truth) for line in order.lines)
 
 
 def event(order: Order, event_ts: int) -> dict[str, object]:

@@ -6,7 +6,7 @@ import datetime as dt
 import random
 from dataclasses import dataclass, replace
 
-from producers import money
+from producers import money, traits
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +26,64 @@ class Product:
 class Category:
     name: str
     code: str
-    nouns: tuple[str, ...]
-    materials: tuple[str, ...]
+    goods: dict[str, tuple[str, ...]]  # what there is, and what it is made of or made for
     price: tuple[int, int]  # cents: middle of the range of half of the products
-    cost_share: float  # cost as a part of the price
+    near: tuple[str, ...]  # ranges that the buyers may move a product to
 
 
 CATEGORIES = (
-    Category("Kitchen", "KIT", ("Saucepan", "Chef's Knife", "Espresso Maker", "Mixing Bowl", "Cutting Board", "Kettle", "Teapot"),
-             ("Steel", "Cast-iron", "Walnut", "Ceramic", "Copper"), (2_500, 9_000), 0.52),
-    Category("Garden", "GRD", ("Watering Can", "Pruning Shears", "Planter", "Garden Lamp", "Hand Trowel", "Bird Feeder"),
-             ("Zinc", "Oak", "Terracotta", "Recycled", "Solar"), (1_500, 6_000), 0.48),
-    Category("Clothing", "CLO", ("Jacket", "Jumper", "T-Shirt", "Scarf", "Trousers", "Raincoat", "Shirt"),
-             ("Merino", "Linen", "Organic Cotton", "Denim", "Wool"), (2_500, 11_000), 0.40),
-    Category("Electronics", "ELE", ("Headphones", "Desk Lamp", "Speaker", "Charger", "Keyboard", "E-Reader", "Webcam"),
-             ("Wireless", "Compact", "Studio", "Travel", "Slim"), (4_000, 24_000), 0.68),
-    Category("Books", "BOO", ("Cookbook", "Atlas", "Field Guide", "Crime Novel", "Biography", "Picture Book"),
-             ("Illustrated", "Pocket", "Annotated", "Signed", "Large-print"), (900, 3_200), 0.60),
-    Category("Toys", "TOY", ("Building Blocks", "Train Set", "Puzzle", "Marble Run", "Puppet", "Board Game"),
-             ("Wooden", "Magnetic", "Colourful", "Classic", "Giant"), (1_500, 5_500), 0.50),
-    Category("Sports", "SPO", ("Yoga Mat", "Daypack", "Water Bottle", "Bike Light", "Running Vest", "Dumbbell Set"),
-             ("Cork", "Ultralight", "Insulated", "Reflective", "All-weather"), (1_800, 8_500), 0.50),
-    Category("Beauty", "BEA", ("Hand Cream", "Face Oil", "Shampoo Bar", "Bath Salt", "Soap Set", "Lip Balm"),
-             ("Lavender", "Olive", "Sea-salt", "Oat", "Rose"), (700, 3_000), 0.35),
+    Category("Kitchen", "KIT", {
+        "Saucepan": ("Steel", "Cast-iron", "Copper"), "Chef's Knife": ("Steel", "Damascus", "Ceramic"),
+        "Espresso Maker": ("Steel", "Aluminium"),
+        "Mixing Bowl": ("Steel", "Ceramic", "Glass"), "Cutting Board": ("Walnut", "Oak", "Bamboo"),
+        "Kettle": ("Steel", "Copper", "Enamel"),
+        "Teapot": ("Cast-iron", "Ceramic", "Glass"), "Frying Pan": ("Steel", "Cast-iron", "Copper"),
+    }, (2_500, 9_000), ("Garden",)),
+    Category("Garden", "GRD", {
+        "Watering Can": ("Zinc", "Copper", "Recycled"), "Pruning Shears": ("Steel", "Carbon-steel"),
+        "Planter": ("Terracotta", "Oak", "Zinc"),
+        "Garden Lamp": ("Solar", "Brass"), "Hand Trowel": ("Steel", "Ash-handled"), "Bird Feeder": ("Oak", "Zinc", "Recycled"),
+        "Garden Bench": ("Oak", "Acacia"),
+    }, (1_500, 6_000), ("Kitchen", "Toys")),
+    Category("Clothing", "CLO", {
+        "Jacket": ("Denim", "Wool", "Waxed-cotton"), "Jumper": ("Merino", "Wool", "Organic Cotton"),
+        "T-Shirt": ("Organic Cotton", "Linen", "Merino"),
+        "Scarf": ("Merino", "Wool", "Silk"), "Trousers": ("Linen", "Denim", "Corduroy"), "Raincoat": ("Waxed-cotton", "Recycled"),
+        "Shirt": ("Linen", "Organic Cotton", "Flannel"),
+    }, (2_500, 11_000), ("Sports",)),
+    Category("Electronics", "ELE", {
+        "Headphones": ("Wireless", "Studio", "Travel"), "Desk Lamp": ("Compact", "Dimmable"),
+        "Speaker": ("Wireless", "Studio", "Travel"),
+        "Charger": ("Wireless", "Travel", "Compact"), "Keyboard": ("Wireless", "Compact", "Mechanical"),
+        "E-Reader": ("Slim", "Backlit"),
+        "Webcam": ("Compact", "Wide-angle"),
+    }, (4_000, 24_000), ("Sports", "Toys")),
+    Category("Books", "BOO", {
+        "Cookbook": ("Illustrated", "Pocket", "Vegetarian"), "Atlas": ("Illustrated", "Large-print", "Pocket"),
+        "Field Guide": ("Illustrated", "Pocket"),
+        "Crime Novel": ("Signed", "Pocket", "Large-print"), "Biography": ("Signed", "Annotated", "Large-print"),
+        "Picture Book": ("Illustrated", "Signed"),
+    }, (900, 3_200), ("Toys",)),
+    Category("Toys", "TOY", {
+        "Building Blocks": ("Wooden", "Magnetic", "Giant"), "Train Set": ("Wooden", "Classic"),
+        "Puzzle": ("Wooden", "Giant", "Classic"),
+        "Marble Run": ("Wooden", "Magnetic", "Giant"), "Puppet": ("Felt", "Knitted"),
+        "Board Game": ("Classic", "Travel", "Cooperative"),
+    }, (1_500, 5_500), ("Books", "Sports")),
+    Category("Sports", "SPO", {
+        "Yoga Mat": ("Cork", "Natural-rubber"), "Daypack": ("Ultralight", "All-weather"), "Water Bottle": ("Insulated", "Steel"),
+        "Bike Light": ("Rechargeable", "Compact"), "Running Vest": ("Reflective", "Ultralight"),
+        "Dumbbell Set": ("Cast-iron", "Adjustable"),
+    }, (1_800, 8_500), ("Clothing",)),
+    Category("Beauty", "BEA", {
+        "Hand Cream": ("Lavender", "Olive", "Oat"), "Face Oil": ("Rose", "Olive", "Argan"),
+        "Shampoo Bar": ("Lavender", "Oat", "Rosemary"),
+        "Bath Salt": ("Lavender", "Sea-salt", "Rose"), "Soap Set": ("Olive", "Lavender", "Rose"),
+        "Lip Balm": ("Honey", "Rose", "Mint"),
+    }, (700, 3_000), ("Kitchen",)),
 )  # fmt: skip
-ADJECTIVES = ("Everyday", "Nordic", "Heritage", "Little", "Grand", "Quiet", "Bright", "Alpine", "Harbour", "Studio")
+BY_NAME = {c.name: c for c in CATEGORIES}
+ADJECTIVES = ("Everyday", "Nordic", "Heritage", "Little", "Grand", "Simple", "Bright", "Alpine", "Harbour", "Favourite")
 PENDING_SHARE = 0.06  # products that are not launched yet: nobody can order them
 
 
@@ -65,15 +98,16 @@ def make(rng: random.Random, count: int, now: dt.datetime) -> list[Product]:
 
 def invent(rng: random.Random, product_id: int, created_at: dt.datetime, active: bool = False) -> Product:
     category = rng.choice(CATEGORIES)
-    noun, material = rng.choice(category.nouns), rng.choice(category.materials)
+    noun = rng.choice(tuple(category.goods))
+    material = rng.choice(category.goods[noun])
     low, high = category.price
     price = money.price_point(int(low * (high / low) ** rng.gauss(0.5, 0.35)))
-    cost = int(price * min(0.9, max(0.15, rng.gauss(category.cost_share, 0.06))))
+    cost = int(price * min(0.9, max(0.15, rng.gauss(traits.CATEGORIES[category.name].cost_share, 0.06))))
     return Product(
         product_id=product_id,
         sku=f"{category.code}-{product_id:05d}",
         name=f"{rng.choice(ADJECTIVES)} {material} {noun}",
-        description=f"{noun} in {material.lower()}, {category.name.lower()} range. Two-year guarantee.",
+        description=f"{material} {noun.lower()} from our {category.name.lower()} range. Free returns within 30 days.",
         category=category.name,
         price=price,
         cost=cost if active or rng.random() < 0.5 else None,
@@ -90,10 +124,9 @@ def reprice(rng: random.Random, product: Product) -> Product:
 
 
 def recategorise(rng: random.Random, product: Product) -> Product:
-    """The buyers move a product to another range; its text follows."""
-    others = [c for c in CATEGORIES if c.name != product.category]
-    category = rng.choice(others)
-    return replace(product, category=category.name, description=f"Now in our {category.name.lower()} range. Two-year guarantee.")
+    """The buyers move a product to a range that is near; its text follows."""
+    near = rng.choice(BY_NAME[product.category].near)
+    return replace(product, category=near, description=f"Now in our {near.lower()} range. Free returns within 30 days.")
 
 
 def launch(product: Product, rng: random.Random) -> Product:

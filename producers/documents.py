@@ -21,15 +21,18 @@ import pymongo
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure
 
 from commerce360.settings import Mongo, Shop
-from producers import history, reviews, sessions
-from producers.baskets import Basket
+from producers import history, lives, reviews, sessions
+from producers.baskets import Basket, Order
 from producers.closing import Closing, outlast
 from producers.pace import Pace
+from producers.purchases import Purchases
 from producers.tally import Tally
+from producers.truth import TRUTH
 from producers.world import World
 
 TICK_S = 0.2
-CLICKS_A_VISIT = 5.7  # on average, measured on `sessions.draw_visit`
+CLICKS_A_VISIT = 5.6  # on average, measured on `sessions.draw_visit`
+OWN_VISITS = 5  # each so many-th visit is the one behind an order that was drawn without one
 LATE_SHARE = 0.01  # clicks that a browser sends long after they happened
 LATE_S = 20.0
 EDITS, DELETIONS = 0.14, 0.05  # parts of what happens to reviews; the rest is new ones
@@ -44,6 +47,7 @@ Document = dict[str, Any]
 class _Written:
     review_id: str
     product_name: str
+    category: str
     rating: int
     language: str
 
@@ -67,10 +71,21 @@ def insert(collection: pymongo.collection.Collection[Document], documents: list[
 
 
 class Documents:
-    """`visits` takes the baskets that visits end with; the order producer orders them."""
+    """`visits` takes the baskets that visits end with; the order producer orders them. `unvisited` has the newest orders that it drew
+    without a visit, and when (epoch seconds): a part of the visits is made for those. `purchases` is what can be reviewed.
+    """
 
     def __init__(
-        self, mongo: Mongo, shop: Shop, world: World, run: int, visits: SimpleQueue[Basket], tally: Tally, closing: Closing
+        self,
+        mongo: Mongo,
+        shop: Shop,
+        world: World,
+        run: int,
+        visits: SimpleQueue[Basket],
+        tally: Tally,
+        closing: Closing,
+        unvisited: deque[tuple[Order, float]] | None = None,
+        purchases: Purchases | None = None,
     ) -> None:
         self._mongo = mongo
         self._shop = shop
@@ -80,6 +95,8 @@ class Documents:
         self._tally = tally
         self._closing = closing
         self._rng = Random(f"{shop.seed}/{run}/visits")
+        self._unvisited: deque[tuple[Order, float]] = deque() if unvisited is None else unvisited
+        self._purchases = purchases or Purchases()
         self._due: list[tuple[float, int, sessions.Click, Basket | None]] = []
         self._numbers = itertools.count(1)
         self._click_ids = itertools.count(1)
@@ -102,10 +119,21 @@ class Documents:
                     self._review(shop.reviews)
 
     def _begin_visit(self, now_s: float) -> None:
-        visit = sessions.draw_visit(self._rng, self._world, f"s-{self._run}-{next(self._visit_ids)}")
+        visit_id = next(self._visit_ids)
+        if visit_id % OWN_VISITS == 0 and self._unvisited:
+            self._visit_before(*self._unvisited.pop(), f"s-{self._run}-{visit_id}")
+            return
+        visit = sessions.draw_visit(self._rng, self._world, f"s-{self._run}-{visit_id}")
         for number, click in enumerate(visit.clicks, 1):
             paid = visit.basket if number == len(visit.clicks) else None
             heapq.heappush(self._due, (now_s + click.at_s, next(self._numbers), click, paid))
+
+    def _visit_before(self, order: Order, placed_s: float, session_id: str) -> None:
+        """Its clicks come late, as a browser's sometimes do: all of them happened before the order."""
+        clicks = sessions.visit_of(self._rng, order, session_id).clicks
+        left_s = time.monotonic() - (time.time() - placed_s) - self._rng.uniform(0.5, 3)
+        for click in clicks:
+            heapq.heappush(self._due, (left_s - clicks[-1].at_s + click.at_s, next(self._numbers), click, None))
 
     def _record_clicks(self, collection: pymongo.collection.Collection[Document], now_s: float) -> None:
         now = _now()
@@ -136,20 +164,26 @@ class Documents:
         self._tally.add("reviews")
 
     def _add_review(self, collection: pymongo.collection.Collection[Document]) -> None:
-        customer = self._world.customers[self._world.buyer(self._rng)]
-        product = self._world.product(self._rng)
+        bought = self._purchases.take(time.monotonic())
+        customer = self._world.customers.get(bought[0]) if bought else None
+        product = self._world.products.get(bought[1]) if bought else None
+        if customer is None or product is None:  # nobody has got anything yet
+            customer = self._world.customers[self._world.buyer(self._rng)]
+            product = self._world.product(self._rng)
         said = reviews.draw_review(self._rng, customer, product)
         review_id = f"r-{self._run}-{next(self._review_ids)}"
         document = reviews.document(review_id, customer.customer_id, product.product_id, said, _now())
         self._write(lambda: insert(collection, [document]))
-        self._written.append(_Written(review_id, product.name, said.rating, said.language))
+        self._written.append(_Written(review_id, product.name, product.category, said.rating, said.language))
+        if said.rating <= lives.BAD_RATING and self._rng.random() < TRUTH.churn.after_bad:
+            self._world.stay_away(customer.customer_id, time.monotonic() + TRUTH.churn.live_away_s)
 
     def _edit_review(self, collection: pymongo.collection.Collection[Document]) -> None:
         old = self._pick_written()
-        said = reviews.edit(self._rng, old.rating, old.language, old.product_name)
+        said = reviews.edit(self._rng, old.rating, old.language, old.product_name, old.category)
         changed = {"rating": said.rating, "title": said.title, "body": said.body}
         self._write(lambda: collection.update_one({"_id": old.review_id}, {"$set": changed}))
-        self._written.append(_Written(old.review_id, old.product_name, said.rating, said.language))
+        self._written.append(_Written(old.review_id, old.product_name, old.category, said.rating, said.language))
 
     def _pick_written(self) -> _Written:
         """A review of this run, taken out of the list."""

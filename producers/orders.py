@@ -7,6 +7,7 @@ gives up, a producer that has to be made anew, a killed process. Kafka may then 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from random import Random
@@ -51,7 +52,11 @@ class _Sent(NamedTuple):
 
 
 class OrderProducer:
-    """One thread's work. `on_acked` gets an order, and its event time in epoch microseconds, once Kafka has it."""
+    """One thread's work. `on_acked` gets an order, and its event time in epoch microseconds, once Kafka has it.
+
+    `unvisited` gets the orders that no visit led to. `settles`: note in the ledger up to which run nothing is open; not for a second
+    producer beside the shop, which would speak for the shop's own orders.
+    """
 
     def __init__(
         self,
@@ -62,6 +67,8 @@ class OrderProducer:
         closing: Closing,
         on_acked: Callable[[Order, int], None] = lambda *_: None,
         topic: str = ORDER_EVENTS.name,
+        unvisited: deque[tuple[Order, float]] | None = None,
+        settles: bool = True,
     ) -> None:
         self._kafka = kafka
         self._codec = codec
@@ -70,6 +77,8 @@ class OrderProducer:
         self._closing = closing
         self._on_acked = on_acked
         self._topic = topic
+        self._unvisited: deque[tuple[Order, float]] = deque(maxlen=0) if unvisited is None else unvisited
+        self._settles = settles
         self._logger = log.get("orders")
         self._waiting: dict[Intent, _Sent] = {}  # in the order of sending
         self._broken = False
@@ -105,17 +114,24 @@ class OrderProducer:
             order = baskets.order_of(rng, world, order_id, visits.get_nowait())
         except Empty:
             order = None
-        return order or baskets.draw_order(rng, world, order_id)
+        if order is None:
+            order = baskets.draw_order(rng, world, order_id)
+            self._unvisited.append((order, time.time()))
+        return order
 
-    def send(self, orders: list[Order], intended_s: list[float]) -> None:
-        """Into the ledger, then to Kafka. `intended_s` are the monotonic times at which they were meant to be sent."""
+    def send(self, orders: list[Order], intended_s: list[float], event_ts: list[int] | None = None) -> None:
+        """Into the ledger, then to Kafka. `intended_s` are the monotonic times at which they were meant to be sent.
+
+        `event_ts`: when each was placed, in epoch microseconds; now, if it is not given.
+        """
         if not orders:
             return
-        now_us = time.time_ns() // 1000
+        times = event_ts or [time.time_ns() // 1000] * len(orders)
         now_s = time.monotonic()
-        intents = self._ledger.intend([self._codec.encode(baskets.event(order, now_us)) for order in orders])
-        for order, intent in zip(orders, intents, strict=True):
-            self._hand_over(intent, _Sent(wire.key_of(order.order_id), order, now_us))
+        events = [baskets.event(order, at) for order, at in zip(orders, times, strict=True)]
+        intents = self._ledger.intend([self._codec.encode(event) for event in events])
+        for order, intent, at in zip(orders, intents, times, strict=True):
+            self._hand_over(intent, _Sent(wire.key_of(order.order_id), order, at))
         self._tally.add("orders_sent", len(orders))
         self._tally.late([(now_s - due) * 1000 for due in intended_s])
 
@@ -144,7 +160,7 @@ class OrderProducer:
             pass
         if self._waiting:
             self._logger.warning("left_orders_unacknowledged", count=len(self._waiting), hint="the next start sends them again")
-        else:
+        elif self._settles:
             self._ledger.settle(including_this_run=True)
 
     def _hand_over(self, intent: Intent, sent: _Sent) -> None:

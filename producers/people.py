@@ -8,8 +8,9 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from producers import traits
+from producers.truth import TRUTH
 
-TIERS = ("bronze", "silver", "gold", "platinum")
+TIERS = tuple(t.name for t in TRUTH.tiers)
 MAIL = ("example.com", "example.org", "example.net", "mail.example.com", "post.example.org")  # reserved for examples, RFC 2606
 _FOLD = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "Ae", "đ": "d", "ð": "d", "þ": "th"})
 
@@ -37,16 +38,17 @@ class Country:
     cities: tuple[str, ...]
 
 
-COUNTRIES = (
-    Country("DE", "de_DE", "de", 0.26, ("Berlin", "Hamburg", "München", "Köln", "Leipzig", "Freiburg", "Bremen", "Nürnberg", "Kassel")),
-    Country("FR", "fr_FR", "fr", 0.18, ("Paris", "Lyon", "Marseille", "Nantes", "Lille", "Bordeaux", "Rennes", "Besançon", "Orléans")),
-    Country("GB", "en_GB", "en", 0.17, ("London", "Manchester", "Leeds", "Bristol", "Edinburgh", "Cardiff", "York", "Norwich")),
-    Country("IT", "it_IT", "it", 0.12, ("Milano", "Roma", "Torino", "Bologna", "Napoli", "Firenze", "Forlì", "Genova")),
-    Country("ES", "es_ES", "es", 0.11, ("Madrid", "Barcelona", "Valencia", "Sevilla", "Málaga", "Bilbao", "A Coruña", "Cádiz")),
-    Country("NL", "nl_NL", "nl", 0.08, ("Amsterdam", "Rotterdam", "Utrecht", "Eindhoven", "Groningen", "Leiden", "Zwolle")),
-    Country("AT", "de_AT", "de", 0.04, ("Wien", "Graz", "Linz", "Salzburg", "Innsbruck")),
-    Country("IE", "en_IE", "en", 0.04, ("Dublin", "Cork", "Galway", "Limerick")),
-)
+_PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "DE": ("de_DE", ("Berlin", "Hamburg", "München", "Köln", "Leipzig", "Freiburg", "Bremen", "Nürnberg", "Kassel")),
+    "FR": ("fr_FR", ("Paris", "Lyon", "Marseille", "Nantes", "Lille", "Bordeaux", "Rennes", "Besançon", "Orléans")),
+    "GB": ("en_GB", ("London", "Manchester", "Leeds", "Bristol", "Edinburgh", "Cardiff", "York", "Norwich")),
+    "IT": ("it_IT", ("Milano", "Roma", "Torino", "Bologna", "Napoli", "Firenze", "Forlì", "Genova")),
+    "ES": ("es_ES", ("Madrid", "Barcelona", "Valencia", "Sevilla", "Málaga", "Bilbao", "A Coruña", "Cádiz")),
+    "NL": ("nl_NL", ("Amsterdam", "Rotterdam", "Utrecht", "Eindhoven", "Groningen", "Leiden", "Zwolle")),
+    "AT": ("de_AT", ("Wien", "Graz", "Linz", "Salzburg", "Innsbruck")),
+    "IE": ("en_IE", ("Dublin", "Cork", "Galway", "Limerick")),
+}
+COUNTRIES = tuple(Country(code, _PLACES[code][0], language, share, _PLACES[code][1]) for code, language, share in TRUTH.countries)
 BY_CODE = {c.code: c for c in COUNTRIES}
 _SHARES = [c.share for c in COUNTRIES]
 

@@ -125,10 +125,27 @@ def _product(row: dict[str, Any]) -> Product:
 def load_open_orders(connection: Connection, limit: int) -> list[tuple[str, str]]:
     """(order id, status) of live orders that a shop before this one did not see through, newest first."""
     query = (
-        "SELECT order_id, status FROM sales.orders WHERE status IN ('placed', 'paid') AND order_id NOT LIKE 'P-%%' "
+        "SELECT order_id, status FROM sales.orders WHERE status IN ('placed', 'paid') AND order_id LIKE 'W-%%' "
         "ORDER BY ordered_at DESC LIMIT %s"
     )
     return list(connection.execute(query, (limit,)))
+
+
+def load_purchases(connection: Connection, limit: int) -> list[tuple[int, int]]:
+    """(customer id, product id) of lines that were sent to customers who kept them, newest first."""
+    query = (
+        "SELECT o.customer_id, i.product_id FROM sales.orders o JOIN sales.order_items i USING (order_id) "
+        "WHERE o.status = 'shipped' ORDER BY o.ordered_at DESC LIMIT %s"
+    )
+    return list(connection.execute(query, (limit,)))
+
+
+def step(connection: Connection, table: LiteralString, key: int, column: LiteralString, before: Any, after: Any) -> int:
+    """Another tier or price, if the row still has the one before it."""
+    query = sql.SQL("UPDATE sales.{} SET {} = %s WHERE {} = %s AND {} = %s").format(
+        sql.Identifier(table), sql.Identifier(column), sql.Identifier(table[:-1] + "_id"), sql.Identifier(column)
+    )
+    return connection.execute(query, (after, key, before)).rowcount
 
 
 def _insert(connection: Connection, table: LiteralString, columns: tuple[str, ...], values: list[tuple[Any, ...]]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from random import Random
@@ -20,17 +21,19 @@ from commerce360.errors import C360Error, ConfigError
 from commerce360.settings import Postgres, Settings
 from producers import rows, wire
 from producers.back_office import BackOffice, Database
-from producers.baskets import Basket
+from producers.baskets import Basket, Order
 from producers.closing import Closing, outlast
 from producers.documents import Documents
 from producers.ledger import Ledger
 from producers.orders import OrderProducer
 from producers.people import People
+from producers.purchases import REMEMBERED, Purchases
 from producers.tally import Tally
 from producers.world import World
 
 PUBLISH_S = 1.0
 GRACE_S = 10.0
+UNVISITED = 50  # orders without a visit that the clickstream may still give one; older ones stay without
 
 
 class Crew:
@@ -75,9 +78,10 @@ def main(settings: Settings, stop: threading.Event) -> None:
         if stop.is_set() and _is_transient(error):
             return
         raise
+    purchases = Purchases(load_purchases(settings.postgres))
     with Ledger.open(settings.state / "ledger", schema) as ledger:
         crew = Crew(stop)
-        _start(settings, ledger, wire.OrderCodec(schema, schema_id), world, tally, closing, crew)
+        _start(settings, ledger, wire.OrderCodec(schema, schema_id), world, purchases, tally, closing, crew)
         while True:
             metrics.publish(settings.state, "shop", {**tally.snapshot(time.monotonic()), "run": ledger.run})
             if stop.wait(PUBLISH_S):
@@ -88,13 +92,28 @@ def main(settings: Settings, stop: threading.Event) -> None:
             raise crew.failure
 
 
-def _start(settings: Settings, ledger: Ledger, codec: wire.OrderCodec, world: World, tally: Tally, closing: Closing, crew: Crew) -> None:
+def _start(
+    settings: Settings,
+    ledger: Ledger,
+    codec: wire.OrderCodec,
+    world: World,
+    purchases: Purchases,
+    tally: Tally,
+    closing: Closing,
+    crew: Crew,
+) -> None:
     shop, run = settings.shop, ledger.run
     database = Database(settings.postgres, tally, closing)
     office = BackOffice(shop, database, world, People(shop.seed), run, closing)
     visits: SimpleQueue[Basket] = SimpleQueue()
-    producer = OrderProducer(settings.kafka, codec, ledger, tally, closing, office.announce)
-    documents = Documents(settings.mongo, shop, world, run, visits, tally, closing)
+    unvisited: deque[tuple[Order, float]] = deque(maxlen=UNVISITED)
+
+    def acked(order: Order, event_ts: int) -> None:
+        office.announce(order, event_ts)
+        purchases.note(order, time.monotonic())
+
+    producer = OrderProducer(settings.kafka, codec, ledger, tally, closing, acked, unvisited=unvisited)
+    documents = Documents(settings.mongo, shop, world, run, visits, tally, closing, unvisited, purchases)
     crew.start("orders", lambda: producer.run(world, Random(f"{shop.seed}/{run}/orders"), visits, shop.orders_per_s))
     crew.start("office", lambda: _closed_after(database, office.run))
     crew.start("documents", documents.run)
@@ -112,6 +131,15 @@ def load_world(postgres: Postgres) -> World:
     if not world.can_sell:
         raise ConfigError("the shop has no customers or no products", "run `c360 up`, which seeds it")
     return world
+
+
+def load_purchases(postgres: Postgres) -> list[tuple[int, int]]:
+    """What was sent before; nothing when PostgreSQL has just gone away again, because reviews can wait for new orders."""
+    try:
+        with psycopg.connect(postgres.conninfo(), connect_timeout=5) as connection:
+            return rows.load_purchases(connection, REMEMBERED)
+    except psycopg.OperationalError:
+        return []
 
 
 def _is_transient(error: Exception) -> bool:

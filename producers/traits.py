@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
 
+from producers.truth import TRUTH, Persona, Truth
+
 _WORD = (1 << 64) - 1
+PERSONAS = TRUTH.personas
+CATEGORIES = {c.name: c for c in TRUTH.categories}
 
 
 def unit(number: int, salt: int) -> float:
@@ -16,35 +19,23 @@ def unit(number: int, salt: int) -> float:
     return ((z ^ (z >> 31)) >> 11) / (1 << 53)
 
 
-@dataclass(frozen=True, slots=True)
-class Persona:
-    name: str
-    share: float  # of all customers
-    order_weight: float  # how often it orders, relative to the others; 0 = looks, never buys
-    lines: tuple[float, float, float, float]  # cumulative chance of 1, 2, 3, 4 lines
-    cart_rate: float  # chance that a viewed product goes into the cart
-    returns: float  # factor on the chance of a return
-    mobile: float  # chance of a visit by phone
-
-
-PERSONAS = (
-    Persona("occasional", 0.38, 1.0, (0.58, 0.86, 0.96, 1.0), 0.16, 1.0, 0.60),
-    Persona("bargain_hunter", 0.24, 1.4, (0.35, 0.65, 0.87, 1.0), 0.24, 1.2, 0.70),
-    Persona("loyal", 0.16, 3.2, (0.42, 0.74, 0.92, 1.0), 0.30, 0.6, 0.45),
-    Persona("gifter", 0.08, 0.8, (0.30, 0.62, 0.86, 1.0), 0.20, 1.5, 0.50),
-    Persona("browser", 0.14, 0.0, (1.0, 1.0, 1.0, 1.0), 0.05, 1.0, 0.75),
-)
-_PERSONA_ENDS = tuple(accumulate(p.share for p in PERSONAS))
-
-
-def persona_of(customer_id: int) -> Persona:
+def persona_of(customer_id: int | None, truth: Truth = TRUTH) -> Persona:
+    """None: a guest."""
+    if customer_id is None:
+        return truth.personas[0]
     at = unit(customer_id, 1)
-    return next((p for p, end in zip(PERSONAS, _PERSONA_ENDS, strict=True) if at < end), PERSONAS[-1])
+    ends = accumulate(p.share for p in truth.personas)
+    return next((p for p, end in zip(truth.personas, ends, strict=True) if at < end), truth.personas[-1])
 
 
-def quality_of(product_id: int) -> float:
+def cookie_of(customer_id: int) -> str:
+    """A customer's browser keeps its cookie, so anonymous visits can be joined to a later login by the visitor."""
+    return f"v-{int(unit(customer_id, 4) * 2**48):012x}"
+
+
+def quality_of(product_id: int, truth: Truth = TRUTH) -> float:
     """0 (falls apart) to 1 (loved). Most products are decent; it shows in ratings and returns."""
-    return float(1.0 - unit(product_id, 2) ** 2.2)
+    return float(1.0 - unit(product_id, 2) ** truth.quality.exponent)
 
 
 def popularity_of(product_id: int) -> float:
@@ -52,6 +43,14 @@ def popularity_of(product_id: int) -> float:
     return float(min(60.0, (1.0 - unit(product_id, 3)) ** (-1 / 1.3)))
 
 
-def return_rate(product_id: int, persona: Persona, campaign_factor: float = 1.0) -> float:
+def return_rate(product_id: int, persona: Persona, campaign_factor: float = 1.0, truth: Truth = TRUTH) -> float:
     """Chance that an order led by this product comes back."""
-    return float(min(0.6, (0.02 + 0.16 * (1 - quality_of(product_id)) ** 1.5) * persona.returns * campaign_factor))
+    rule = truth.quality
+    base = rule.return_base + rule.return_slope * (1 - quality_of(product_id, truth)) ** 1.5
+    return float(min(rule.return_most, base * persona.returns * campaign_factor))
+
+
+def appeal_of(product_id: int, category: str, price: int, list_price: int, truth: Truth = TRUTH) -> float:
+    """Factor on a persona's cart rate: better products and lower prices go into the cart more often."""
+    elasticity = next((c.elasticity for c in truth.categories if c.name == category), -1.0)
+    return float((truth.quality.appeal + quality_of(product_id, truth)) * (price / list_price) ** elasticity)

@@ -1,4 +1,4 @@
-"""The page of all `c360 connect` commands, made from the commands themselves: `python -m commerce360.cli.reference` writes it."""
+"""Pages made from the code: all `c360 connect` commands, and the shop's parameters. `python -m commerce360.cli.reference` writes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import typer
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
-PAGE = Path(__file__).parents[2] / "docs" / "connect-cli.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "connect-cli.md"
+SHOP_PAGE = DOCS / "shop-model.md"
 HEAD = "<!-- Made by `make docs` from the commands; edit those. -->\n\n"
 
 
@@ -23,5 +25,13 @@ def connect() -> str:
     return HEAD + re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
+def shop_model() -> str:
+    """The page as it is, with its tables of parameters made anew."""
+    from producers import truth_page
+
+    return truth_page.put_into(SHOP_PAGE.read_text(encoding="utf-8"))
+
+
 if __name__ == "__main__":
     PAGE.write_text(connect(), encoding="utf-8")
+    SHOP_PAGE.write_text(shop_model(), encoding="utf-8")

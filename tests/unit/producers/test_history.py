@@ -61,11 +61,52 @@ def test_people_who_only_look_and_products_not_launched_have_no_orders(past: His
 
 
 def test_statuses_fit_the_age_of_an_order(past: History) -> None:
-    assert {o.status for o in past.orders if NOW - o.ordered_at < dt.timedelta(days=2)} <= {"paid", "cancelled"}
-    old = Counter(o.status for o in past.orders if NOW - o.ordered_at > dt.timedelta(days=15))
-    assert old["paid"] == 0
+    web = [o for o in past.orders if o.order.visitor_id]
+    assert {o.status for o in web if NOW - o.ordered_at < dt.timedelta(hours=8)} <= {"placed", "paid", "cancelled"}
+    old = Counter(o.status for o in web if NOW - o.ordered_at > dt.timedelta(days=25))
+    assert set(old) == {"shipped", "returned", "cancelled"}
     assert 0.01 < old["returned"] / old.total() < 0.15
     assert 0.01 < old["cancelled"] / old.total() < 0.08
+
+
+def test_an_order_follows_a_visit_of_the_same_visitor_within_half_an_hour(past: History) -> None:
+    clicks: dict[str, list[dt.datetime]] = {}
+    for click in past.clicks:
+        if click["event_type"] == "checkout":
+            clicks.setdefault(click["visitor_id"], []).append(click["occurred_at"])
+    since = min(c["occurred_at"] for c in past.clicks) + dt.timedelta(hours=1)
+    followed = [o for o in past.orders if o.ordered_at > since and o.order.visitor_id]
+    assert followed
+    for o in followed:
+        assert any(dt.timedelta() < o.ordered_at - at < dt.timedelta(minutes=30) for at in clicks[o.order.visitor_id or ""])
+        assert o.order.visitor_id == traits.cookie_of(o.order.customer_id or 0)
+
+
+def test_only_sales_at_the_counter_have_no_visitor(past: History) -> None:
+    counter = [o for o in past.orders if o.order.visitor_id is None]
+    assert 0 < len(counter) < 0.1 * len(past.orders)
+    assert all(o.order.order_id.startswith("C-0-") and o.status in ("shipped", "returned") for o in counter)
+    assert all(o.order.order_id.startswith("P-") for o in past.orders if o.order.visitor_id)
+
+
+def test_visits_are_apart_and_their_clicks_together(past: History) -> None:
+    last: dict[str, tuple[str, dt.datetime]] = {}
+    for click in past.clicks:
+        session_id, at = last.get(click["visitor_id"], (None, NOW))
+        if session_id is not None:
+            assert (click["occurred_at"] - at <= dt.timedelta(minutes=30)) == (click["session_id"] == session_id)
+        last[click["visitor_id"]] = (click["session_id"], click["occurred_at"])
+
+
+def test_reviews_are_by_people_who_got_the_product_before(past: History) -> None:
+    bought = {(o.order.customer_id, line.product_id): o.ordered_at for o in reversed(past.orders) for line in o.order.lines}
+    for review in past.reviews:
+        assert bought[review["customer_id"], review["product_id"]] < review["reviewed_at"] < NOW
+
+
+def test_more_clicks_than_the_orders_need_are_made_too() -> None:
+    made = history.make(Shop(customers=20, products=10, past_orders=3, past_clicks=2000, past_reviews=2), NOW)
+    assert (len(made.orders), len(made.clicks), len(made.reviews)) == (3, 2000, 2)
 
 
 def test_evenings_are_busier_than_nights(past: History) -> None:

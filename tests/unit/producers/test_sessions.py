@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from statistics import mean
 
-from producers import sessions, traits
+from producers import baskets, sessions, traits
 from producers.documents import CLICKS_A_VISIT
 from producers.sessions import Visit
 from producers.world import World
@@ -68,3 +68,17 @@ def test_more_carts_are_abandoned_than_paid(world: World) -> None:
     carts = sum(any(c.fields["event_type"] == "cart" for c in v.clicks) for v in visits)
     paid = sum(v.basket is not None for v in visits)
     assert 0.1 < paid / carts < 0.5
+
+
+def test_the_visit_behind_an_order_shows_its_products_and_is_its_visitor_s(world: World) -> None:
+    rng = random.Random(8)
+    for number in range(200):
+        order = baskets.draw_order(rng, world, f"W-1-{number}")
+        visit = sessions.visit_of(rng, order, "s-1")
+        assert visit.basket is None
+        assert {c.fields["visitor_id"] for c in visit.clicks} == {order.visitor_id}
+        assert {c.fields["campaign_id"] for c in visit.clicks} == {order.campaign_id}
+        assert [c.fields["product_id"] for c in visit.clicks if c.fields["event_type"] == "cart"] == [x.product_id for x in order.lines]
+        assert visit.clicks[-1].fields["event_type"] == "checkout"
+        if order.customer_id is not None:
+            assert order.visitor_id == traits.cookie_of(order.customer_id)
