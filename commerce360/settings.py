@@ -7,8 +7,9 @@ Secrets are read from files that the settings name; their values stand in no arg
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from commerce360.errors import ConfigError
@@ -111,6 +112,18 @@ class Shop(BaseModel):
     reviews_per_s: float = 2.0
 
 
+class Sentiment(BaseModel):
+    engine: Literal["local", "azure", "off"] = "local"
+    endpoint: str = ""  # of Azure AI Language, https://<resource>.cognitiveservices.azure.com
+    key_file: Path | None = None
+    model_version: str = "latest"  # of Azure's model; the local one has its own
+    max_documents: int = Field(default=10, ge=1, le=10)  # in one request
+    max_characters: int = Field(default=5_120, ge=1, le=5_120)  # of one text; the rest is left out
+    wait_s: float = Field(default=0.2, gt=0)  # for more texts, before a request that is not full
+    timeout_s: float = Field(default=10.0, gt=0)  # for the answer to a request; a longer one may be billed again
+    retry_s: float = Field(default=60.0, gt=0)  # after a key or a setting that the API refused
+
+
 class Settings(BaseSettings):
     """All settings of one process. `Settings()` reads the environment; nothing below the entry points does."""
 
@@ -128,3 +141,4 @@ class Settings(BaseSettings):
     warehouse: Warehouse = Warehouse()
     page: Page = Page()
     shop: Shop = Shop()
+    sentiment: Sentiment = Sentiment()

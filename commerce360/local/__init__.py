@@ -1,4 +1,4 @@
 """The whole platform on one machine: its services, who supervises them, and what they need before they can start."""
 
 # In the order of their start; they stop in reverse.
-SERVICES = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "connect", "loader", "shop")
+SERVICES = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "sentiment", "connect", "loader", "shop")

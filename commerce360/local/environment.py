@@ -16,7 +16,7 @@ from commerce360.local.state import State
 
 
 def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settings:
-    """What a process of this stack should see; values given by the environment for the shop and the lake are kept."""
+    """What a process of this stack should see; values given by the environment for the shop, the lake and sentiment are kept."""
     given = s.Settings()
     ports = state.ports
     return s.Settings(
@@ -44,6 +44,7 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settin
         ),
         page=s.Page(port=ports["page"]),
         shop=given.shop.model_copy(update=dict(shop or {})),
+        sentiment=given.sentiment,
     )
 
 

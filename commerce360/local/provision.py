@@ -11,9 +11,10 @@ from commerce360.errors import C360Error, UnavailableError
 from commerce360.local.services.postgres import Postgres
 from commerce360.local.state import State
 from commerce360.settings import Settings
-from schemas.topics import ORDER_EVENTS, TOPICS
+from schemas.topics import ORDER_EVENTS, SENTIMENT, TOPICS
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+OWN = (ORDER_EVENTS, SENTIMENT)  # topics whose records we write ourselves: `avro/<entity>.avsc`
 CAPTURED = ("customers", "products", "orders", "order_items")
 REGISTRY_COMPATIBILITY = "BACKWARD"
 
@@ -64,13 +65,13 @@ class Provision:
     def schemas(self) -> None:
         """Compatibility is set, not left to a default that differs between registries; our own schemas are registered by us."""
         url = self.settings.registry.url
-        text = json.dumps(json.loads((SCHEMAS / "avro" / "order_placed.avsc").read_text()))
         try:
             requests.put(f"{url}/config", json={"compatibility": REGISTRY_COMPATIBILITY}, timeout=20).raise_for_status()
-            reply = requests.post(f"{url}/subjects/{ORDER_EVENTS.name}-value/versions", json={"schema": text}, timeout=20)
+            for topic in OWN:
+                text = json.dumps(json.loads((SCHEMAS / "avro" / f"{topic.entity}.avsc").read_text()))
+                reply = requests.post(f"{url}/subjects/{topic.name}-value/versions", json={"schema": text}, timeout=20)
+                if not reply.ok:
+                    hint = "the schema must be compatible with its last version"
+                    raise C360Error(f"the registry refuses {topic.name}: {reply.text[:300]}", hint)
         except requests.RequestException as error:
             raise UnavailableError(f"the registry does not answer: {error}", "see `c360 logs registry`") from error
-        if not reply.ok:
-            raise C360Error(
-                f"the registry refuses {ORDER_EVENTS.name}: {reply.text[:300]}", "the schema must be compatible with its last version"
-            )

@@ -31,7 +31,7 @@ from commerce360.local.supervisor import Service, Supervisor
 from commerce360.settings import Settings
 from warehouse import apply as warehouse
 
-FIRST = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake")  # need nobody, or wait by themselves
+FIRST = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "sentiment")  # need nobody, or wait by themselves
 INGEST = ("postgres", "mongo", "kafka", "registry", "connect")  # from the shop's stores to Kafka
 STATUS_EVERY_S = 1.0
 Event = Callable[[str], None]
@@ -116,7 +116,7 @@ class Stack:
         connect = cluster(self.state)
         deployed = connectors.deploy(connect, self.state, self.on_event)
         feed.join()
-        for name in ("page", "lake", "loader"):
+        for name in ("page", "lake", "sentiment", "loader"):
             if name in wanted:
                 self.supervisor.wait_ready(name)
         connectors.wait_loaded(connect, deployed)
@@ -204,6 +204,7 @@ class Stack:
             "page": ours("page", "bi.dashboard", "/"),
             "warehouse": ours("warehouse", "commerce360.local.doubles.snowflake", "/health"),
             "lake": ours("lake", "stream_jobs.job"),
+            "sentiment": ours("sentiment", "stream_jobs.sentiment"),
             "loader": ours("loader", "warehouse.loader"),
             "shop": ours("shop", "producers.shop"),
         }

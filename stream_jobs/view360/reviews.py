@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 from schemas.columns import LINEAGE_NAMES
 from stream_jobs.entity import Row
+from stream_jobs.sentiment.text import text_hash
 from stream_jobs.view360.days import day_of
 
 COPIED = ("product_id", "customer_id", "rating", "title", "body", "language", "reviewed_at")
 SCORED = ("sentiment", "sentiment_label", "sentiment_model", "sentiment_error", "scored_at")
-
-
-def text_hash(title: str | None, body: str | None) -> str:
-    """First 32 hexadecimal characters of SHA-256 of title, line feed, body: one text, one hash, one bill."""
-    return hashlib.sha256(f"{title or ''}\n{body or ''}".encode()).hexdigest()[:32]
 
 
 def sentiment_key(silver: Row) -> tuple[str, str]:

@@ -121,7 +121,7 @@ class World:
         self._note(tables.REVIEWS, (review_id,), row)
 
     def _score(self) -> None:
-        from stream_jobs.view360.reviews import text_hash
+        from stream_jobs.sentiment.text import text_hash
 
         title, body = self._one(*self._texts)
         key = (text_hash(title, body), self._one("en", "en", ""))
