@@ -6,7 +6,21 @@ from schemas.behaviour import DIM_CAMPAIGN, FCT_PAGE_EVENTS, FCT_REVIEWS, FCT_SE
 from schemas.columns import LINEAGE, LINEAGE_NAMES, SEQUENCE, Column, Quote, Table, Type, quoted
 from schemas.marts import MARTS
 
-__all__ = ["LINEAGE", "LINEAGE_NAMES", "SEQUENCE", "Column", "Quote", "Table", "Type", "quoted"]
+__all__ = [
+    "DIM_CAMPAIGN",
+    "FCT_PAGE_EVENTS",
+    "FCT_REVIEWS",
+    "FCT_SESSIONS",
+    "LINEAGE",
+    "LINEAGE_NAMES",
+    "SENTIMENTS",
+    "SEQUENCE",
+    "Column",
+    "Quote",
+    "Table",
+    "Type",
+    "quoted",
+]
 
 # One table for all topics, and not partitioned: a small batch costs by its commits and its files. Spark's append of 250 records takes
 # 0.2 s this way, and 0.7 s with a file for each of seven topics (two cores, session warm).

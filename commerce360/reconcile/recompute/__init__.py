@@ -41,9 +41,9 @@ class Base:
 def read_base(lake: Lake) -> Base:
     found = lake.query(tables.RECORDS, "SELECT MAX(kafka_ts) AS at FROM records").to_pylist()[0]["at"]
     as_of = dt.date(1970, 1, 1) if found is None else found.astimezone(ZoneInfo(shop.ZONE)).date()
-    seen = {t: lake.newest(t, where=t.visible) for t in (tables.FCT_SALES, tables.DIM_CUSTOMER, tables.DIM_PRODUCT)}
-    whole = [lake.newest(t) for t in (tables.CLICKSTREAM, tables.REVIEWS, behaviour.SENTIMENTS)]
-    return Base(*whole, *seen.values(), _named_campaigns(lake), as_of)
+    sales, customers, products = (lake.newest(t, where=t.visible) for t in (tables.FCT_SALES, tables.DIM_CUSTOMER, tables.DIM_PRODUCT))
+    clicks, reviews, sentiments = (lake.newest(t) for t in (tables.CLICKSTREAM, tables.REVIEWS, behaviour.SENTIMENTS))
+    return Base(clicks, reviews, sentiments, sales, customers, products, _named_campaigns(lake), as_of)
 
 
 def _named_campaigns(lake: Lake) -> pa.Table:
