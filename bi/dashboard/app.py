@@ -1,8 +1,8 @@
-"""The HTTP side: the page, its stream, and the path of an order."""
+"""The HTTP side: the page, its stream, the path of an order, and the answers of the view "Customer 360"."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bi.dashboard.board import Board
+from bi.dashboard.customers import LAST_ID, LONGEST, Customers
 from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.warehouse import OrderCheck
@@ -36,15 +37,18 @@ HEADERS = {
 logger = log.get("page")
 
 
-def make_app(board: Board, live: Live, paths: Paths, check: OrderCheck, host: str) -> Starlette:
+def make_app(board: Board, live: Live, paths: Paths, check: OrderCheck, customers: Customers, host: str) -> Starlette:
     """All routes are GET. Hosts other than loopback's names are refused, so that no foreign page can read through a browser."""
-    api = _Api(board, live, paths, check)
+    api, about = _Api(board, live, paths, check), _Customers(customers)
     routes = [
         Route("/", _page),
         Route("/events", api.events),
         Route("/api/view", api.view),
         Route("/api/orders/{order_id}", api.order),
         Route("/api/orders/{order_id}/warehouse", api.warehouse),
+        Route("/api/customers", about.search),
+        Route("/api/customers/{customer_id}", about.one),
+        Route("/api/shop", about.shop),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     guards = [
@@ -92,8 +96,39 @@ class _Api:
             yield ServerSentEvent(data=delta, event="view", retry=1000)
 
 
+class _Customers:
+    def __init__(self, customers: Customers) -> None:
+        self.customers = customers
+
+    async def search(self, request: Request) -> Response:
+        text = request.query_params.get("q", "").strip()
+        if len(text) > LONGEST or not text.isprintable():
+            return _refused(f"a search has at most {LONGEST} characters that can be printed")
+        return await self._answer(lambda: self.customers.search(text))
+
+    async def one(self, request: Request) -> Response:
+        text = request.path_params["customer_id"]
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LAST_ID):
+            return _refused("a customer's number is a whole number")
+        return await self._answer(lambda: self.customers.one(int(text)))
+
+    async def shop(self, _: Request) -> Response:
+        return await self._answer(self.customers.shop)
+
+    async def _answer(self, ask: Callable[[], Any]) -> Response:
+        try:
+            found = await run_in_threadpool(ask)
+        except Exception as error:
+            return _unavailable("warehouse", error)
+        return JSONResponse(found) if found else JSONResponse({"error": "the warehouse has no such customer (yet)"}, status_code=404)
+
+
+def _refused(why: str) -> Response:
+    return JSONResponse({"error": why}, status_code=400)
+
+
 def _unavailable(source: str, error: Exception) -> Response:
-    logger.info("missed_order", source=source, reason=f"{type(error).__name__}: {str(error)[:200]}")
+    logger.info("missed_answer", source=source, reason=f"{type(error).__name__}: {str(error)[:200]}")
     return JSONResponse({"error": f"the {source} does not answer just now"}, status_code=503)
 
 

@@ -53,8 +53,8 @@ def numbers(board: Board, stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rejected = told.get("rejected_records") or (board.files.lake.get("rejected") if board.files.lake else None)
     return [
         number("delay", "Order to warehouse", stages[-1]["delay_s"], "seconds", "placed until queryable, median of the last batch"),
-        number("orders", "Orders today", told.get("orders_today"), "count", down or "in the warehouse, since midnight UTC"),
-        number("revenue", "Revenue today", told.get("revenue_today"), "money", down or "without cancelled and returned"),
+        number("orders", "Orders today", told.get("orders_today"), "count", down or "in the warehouse, since the shop's midnight"),
+        number("revenue", "Revenue today", told.get("revenue_today"), "money", down or "EUR, without cancelled and returned"),
         number("customers", "Customers", told.get("customers_current"), "count", down or "current rows of dim_customer"),
         number("versions", "Customer versions", told.get("customer_versions"), "count", down or "history kept, SCD2"),
         number("rejected", "Rejected records", rejected, "count", "kept in the dead-letter table, with a reason"),

@@ -13,6 +13,7 @@ import uvicorn
 from bi.dashboard.app import make_app
 from bi.dashboard.arrivals import Arrivals
 from bi.dashboard.board import Board
+from bi.dashboard.customers import Customers
 from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.polling import Poller
@@ -27,7 +28,8 @@ async def serve(settings: Settings, stop: threading.Event) -> None:
     board, live = Board(), Live()
     for poller in pollers(settings, board, live):
         poller.start(board, stop)
-    app = make_app(board, live, Paths(settings.lake), OrderCheck(settings.warehouse), settings.page.host)
+    check, customers = OrderCheck(settings.warehouse), Customers(settings.warehouse)
+    app = make_app(board, live, Paths(settings.lake), check, customers, settings.page.host)
     config = uvicorn.Config(
         app, settings.page.host, settings.page.port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
     )

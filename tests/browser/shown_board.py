@@ -16,6 +16,7 @@ from shown_orders import FIRST_BATCH, PRESENT, SALES, lake_of, newer, order
 
 from bi.dashboard.app import make_app
 from bi.dashboard.board import Batch, Board, Files, LakeNews, Shown
+from bi.dashboard.customers import Customers
 from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.warehouse import OrderCheck
@@ -135,6 +136,7 @@ class Page:
         self.board, self.live = Board(), Live()
         self.paths = Paths(lake_of(folder))
         self.check = OrderCheck(warehouse or Warehouse())
+        self.customers = Customers(warehouse or Warehouse())
         self.arrived = 0
         now = time.time()
         for second in range(past_s, 0, -1):
@@ -154,6 +156,7 @@ class Page:
     def __exit__(self, *_: object) -> None:
         self.pause()
         self.check.client.close()
+        self.customers.client.close()
 
     def show_orders(self) -> None:
         self.board.lake = LakeNews(self.board.lake.batches, self.board.lake.offsets, tuple(order(s) for s in SALES))
@@ -196,7 +199,7 @@ class _Serving:
 
     async def _serve(self) -> None:
         page = self.page
-        app = make_app(page.board, page.live, page.paths, page.check, "127.0.0.1")
+        app = make_app(page.board, page.live, page.paths, page.check, page.customers, "127.0.0.1")
         server = uvicorn.Server(
             uvicorn.Config(app, "127.0.0.1", page.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
         )

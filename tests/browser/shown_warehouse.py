@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from shown_customers import logs as about_customers
 from shown_orders import logs
 
 from commerce360.local.environment import variables
@@ -50,7 +51,7 @@ def local_warehouse(folder: Path) -> Iterator[Warehouse]:
 def _load(settings: Warehouse) -> None:
     with Client(settings) as client:
         client.query(f"USE DATABASE {settings.database}")
-        for table, rows in logs().items():
+        for table, rows in {**logs(), **about_customers()}.items():
             names = [c.name for c in table.fed_columns]
             values = ", ".join(f"({', '.join(_literal(row[n]) for n in names)})" for row in rows)
             client.query(f"INSERT INTO {ddl.landing(table)} ({', '.join(names)}) VALUES {values}")

@@ -10,6 +10,7 @@ import { drawReport } from "./report.js";
 import { drawServices } from "./services.js";
 import { drawStages } from "./stages.js";
 import { follow } from "./stream.js";
+import { route } from "./views.js";
 
 const at = (id) => document.getElementById(id);
 const panel = new Panel(at("panel"));
@@ -61,3 +62,5 @@ follow("/events", take, (state) => {
   mark(at("connection"), "state", state);
   say(at("connection"), state);
 });
+
+route();

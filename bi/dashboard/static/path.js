@@ -1,5 +1,6 @@
 // The panel with one order's path. It asks again until the order has reached the warehouse.
 
+import { ask, sentence } from "./ask.js";
 import { money } from "./format.js";
 import { el } from "./nodes.js";
 import { SOURCES } from "./orders.js";
@@ -74,16 +75,3 @@ export class Panel {
 }
 
 const part = (title, ...content) => el("section", {}, el("h3", {}, title), ...content);
-
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
-
-// The answer as an object, or {error: text}; never throws.
-async function ask(address) {
-  try {
-    const response = await fetch(address);
-    const answer = await response.json();
-    return response.ok ? answer : { error: answer.error ?? `the server answered ${response.status}` };
-  } catch {
-    return { error: "the page's server does not answer just now" };
-  }
-}

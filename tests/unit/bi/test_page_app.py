@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from bi.dashboard.app import STATIC, make_app
 from bi.dashboard.board import Board
+from bi.dashboard.customers import Customers
 from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.warehouse import OrderCheck
@@ -25,7 +26,8 @@ from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
     paths = Paths(LakeSettings(root=str(tmp_path)))
-    return TestClient(make_app(Board(), Live(), paths, OrderCheck(Warehouse()), "127.0.0.1"), base_url="http://127.0.0.1")
+    app = make_app(Board(), Live(), paths, OrderCheck(Warehouse()), Customers(Warehouse()), "127.0.0.1")
+    return TestClient(app, base_url="http://127.0.0.1")
 
 
 def test_the_page_and_everything_it_names_is_served(client: TestClient) -> None:
@@ -66,6 +68,28 @@ def test_a_lake_and_a_warehouse_that_do_not_answer_are_named(client: TestClient)
     lake, warehouse = client.get("/api/orders/W-1-1"), client.get("/api/orders/W-1-1/warehouse")
     assert (lake.status_code, lake.json()["error"]) == (503, "the lake does not answer just now")
     assert (warehouse.status_code, warehouse.json()["error"]) == (503, "the warehouse does not answer just now")
+
+
+@pytest.mark.parametrize("path", ["/api/customers", "/api/customers?q=ines", "/api/customers/501", "/api/shop"])
+def test_without_a_warehouse_the_360_view_is_told_so(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()) == (503, {"error": "the warehouse does not answer just now"})
+
+
+@pytest.mark.parametrize("number", ["x", "-1", "1.5", "٣", str(2**63), "9" * 40, "1;DROP TABLE x"])
+def test_what_is_no_number_of_a_customer_is_refused(client: TestClient, number: str) -> None:
+    answer = client.get(f"/api/customers/{number}")
+    assert (answer.status_code, answer.json()) == (400, {"error": "a customer's number is a whole number"})
+
+
+@pytest.mark.parametrize("text", ["x" * 81, "a\x00b", "a\nb"])
+def test_a_search_that_cannot_be_one_is_refused(client: TestClient, text: str) -> None:
+    assert client.get("/api/customers", params={"q": text}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/api/customers", "/api/customers/5", "/api/shop"])
+def test_the_360_view_only_reads(client: TestClient, path: str) -> None:
+    assert {client.request(method, path).status_code for method in ("POST", "PUT", "DELETE")} == {405}
 
 
 def test_a_watcher_gets_everything_first_and_then_what_changed() -> None:
