@@ -23,6 +23,7 @@ COLUMN_OF = {
     "producer": "source",
     "sources": "source",
     "calendar": "source",
+    "recomputed": "source",
     "topic": "topic",
     "bronze": "bronze",
     "silver": "silver/gold",

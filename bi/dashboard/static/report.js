@@ -6,7 +6,7 @@ import { el, say } from "./nodes.js";
 const COLUMNS = ["Source", "Topic", "Bronze", "Silver / gold", "Warehouse"];
 const COLUMN_OF = {
   postgres: "Source", mongo: "Source", producer: "Source", sources: "Source", topic: "Topic", bronze: "Bronze",
-  calendar: "Source", silver: "Silver / gold", gold: "Silver / gold", lake: "Silver / gold", "lake log": "Silver / gold", warehouse: "Warehouse", "warehouse RAW": "Warehouse",
+  calendar: "Source", recomputed: "Source", silver: "Silver / gold", gold: "Silver / gold", lake: "Silver / gold", "lake log": "Silver / gold", warehouse: "Warehouse", "warehouse RAW": "Warehouse",
 };
 const HOPS = { kafka: "In Kafka", gold: "In gold", warehouse: "Queryable in the warehouse" };
 
