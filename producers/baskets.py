@@ -66,7 +66,7 @@ def draw_order(rng: random.Random, world: World, order_id: str, counter: bool = 
     """A web order that no visit led to, or one at the counter of the shop (no guest, no campaign, no cookie)."""
     customer_id = None if not counter and rng.random() < TRUTH.identity.guest_orders else world.buyer(rng)
     campaign_id = None if counter or (campaign := campaigns.draw(rng)) is None else campaign.campaign_id
-    cookie = traits.cookie_of(customer_id) if customer_id is not None else f"v-{rng.getrandbits(48):012x}"
+    cookie = traits.app_cookie_of(customer_id) if customer_id is not None else f"v-{rng.getrandbits(48):012x}"
     return fill(rng, world.assortment, Order(order_id, customer_id, campaign_id, (), None if counter else cookie))
 
 

@@ -1,8 +1,9 @@
 -- Do badly rated products sell less?
--- Products by their average rating: how many of the visits that saw one ordered it, and how many units came back.
+-- Products by their average rating: how many of the visits that saw one put it into the cart, and how many units came back.
 WITH products AS (
     SELECT product_id,
            SUM(sessions) AS sessions,
+           SUM(carts) AS carts,
            SUM(orders) AS orders,
            SUM(units) AS units,
            SUM(returned_units) AS returned_units,
@@ -24,8 +25,8 @@ SELECT rating_band,
        COUNT(*) AS products,
        SUM(reviews) AS reviews,
        SUM(sessions) AS viewing_visits,
+       ROUND(SUM(carts) / NULLIF(SUM(sessions), 0), 3) AS carts_per_viewing_visit,
        SUM(orders) AS orders,
-       ROUND(SUM(orders) / NULLIF(SUM(sessions), 0), 3) AS orders_per_viewing_visit,
        ROUND(SUM(returned_units) / NULLIF(SUM(units), 0), 3) AS returned_share_of_units
 FROM bands
 GROUP BY rating_band

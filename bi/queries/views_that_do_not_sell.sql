@@ -1,5 +1,6 @@
 -- Which products are looked at and do not sell?
--- Products that at least as many visits saw as saw the middle one, by orders per viewing visit.
+-- Products that at least as many visits saw as saw the middle one, by how many of those visits put them into the cart. Orders are all of
+-- the product's, also those that no visit led to.
 WITH products AS (
     SELECT product_id,
            SUM(views) AS views,
@@ -22,10 +23,10 @@ SELECT h.product_id,
        h.sessions AS viewing_visits,
        h.carts,
        h.orders,
-       ROUND(h.orders / NULLIF(h.sessions, 0), 3) AS orders_per_viewing_visit,
+       ROUND(h.carts / NULLIF(h.sessions, 0), 3) AS carts_per_viewing_visit,
        ROUND(h.rating_sum / NULLIF(h.reviews, 0), 2) AS average_rating
 FROM halves h
 LEFT JOIN CORE.DIM_PRODUCT d ON d.product_id = h.product_id AND d.is_current
 WHERE h.half = 1
-ORDER BY orders_per_viewing_visit, h.sessions DESC, h.product_id
+ORDER BY carts_per_viewing_visit, h.sessions DESC, h.product_id
 LIMIT 20

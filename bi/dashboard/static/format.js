@@ -8,7 +8,8 @@ const clocks = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-di
 const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
 // The mark of an axis: no more digits than it needs.
-export const short = (value) => new Intl.NumberFormat("en", { maximumFractionDigits: 1 }).format(value);
+// As an axis has room for: 9,500 and 12k.
+export const short = (value) => new Intl.NumberFormat("en", { maximumFractionDigits: 1, notation: Math.abs(value) < 1e4 ? "standard" : "compact" }).format(value);
 
 export const count = (value) => (value == null ? NONE : whole.format(value));
 

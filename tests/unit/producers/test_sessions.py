@@ -81,4 +81,4 @@ def test_the_visit_behind_an_order_shows_its_products_and_is_its_visitor_s(world
         assert [c.fields["product_id"] for c in visit.clicks if c.fields["event_type"] == "cart"] == [x.product_id for x in order.lines]
         assert visit.clicks[-1].fields["event_type"] == "checkout"
         if order.customer_id is not None:
-            assert order.visitor_id == traits.cookie_of(order.customer_id)
+            assert order.visitor_id == traits.app_cookie_of(order.customer_id) != traits.cookie_of(order.customer_id)
