@@ -67,6 +67,17 @@ def test_a_transaction_that_fails_leaves_nothing_and_frees_the_engine(engine, se
         assert cursor.execute("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'HALF'").fetchone() == (0,)
 
 
+def test_sums_over_the_newest_rows_may_be_larger_than_each_of_them(engine, session):
+    run = engine.duck.execute
+    run("CREATE TABLE memory.main.done AS SELECT 5::BIGINT AS b")
+    run("CREATE TABLE memory.main.t AS SELECT i AS id, (i % 4)::VARCHAR AS k, (i % 3)::INTEGER AS n, 1 + i % 5 AS b FROM range(3000) r(i)")
+    newest = """SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY b DESC) AS rank FROM memory.main.t
+        WHERE b <= (SELECT max(b) FROM memory.main.done)) WHERE rank = 1"""
+    sums = run(f"SELECT k, sum(n) AS s, count(*) AS c FROM ({newest}) GROUP BY k ORDER BY c, k").fetchall()
+    assert sums == [(k, 750, 750) for k in "0123"]
+    assert len(run(f"SELECT k FROM ({newest}) GROUP BY k HAVING sum(n) > 200").fetchall()) == 4
+
+
 def test_databases_are_there_again_after_a_restart(tmp_path):
     first = Engine(tmp_path)
     cursor = first.snow.connect("SHOP", "RAW").cursor()

@@ -45,6 +45,8 @@ class Engine:
         fakesnow.server.shared_fs = self.snow
         self.duck.execute("SET GLOBAL memory_limit = '400MB'")
         self.duck.execute("SET GLOBAL threads = 2")
+        # DuckDB 2.0.0 takes a sum over a view's newest rows for as small as one of them, and then fails, or filters all of them away.
+        self.duck.execute("SET GLOBAL disabled_optimizers = 'statistics_propagation'")
         for file in sorted(folder.glob("*.db")):
             self.snow.connect(file.stem).close()
 
