@@ -26,7 +26,8 @@ TIMEOUT_S = 60
 HEAD = """# Questions with answers
 
 Each question is one file of SQL on the warehouse's views, the same that the live page and `c360 questions` use. The answers below
-are those of one run of the local stack, shortened to a few rows: beside a little live traffic, a year of 1,500 customers was played into it.
+are those of one run of the local stack, shortened to a few rows: a year of 1,500 customers was played into it, beside a little live
+traffic.
 
     c360 shop generate --out year.jsonl.zst --customers 1500 --products 200 --end 2026-11-25
     c360 up --rate 2
