@@ -53,6 +53,16 @@ TABLES = {
     "dead_letters",
     "gold.fct_sales",
     "silver.reviews",
+    "silver.sentiments",
+    "dim_campaign",
+    "fct_page_events",
+    "fct_sessions",
+    "fct_reviews",
+    "mart_customer_360",
+    "mart_funnel",
+    "mart_attribution",
+    "mart_product_pulse",
+    "mart_revenue_minute",
 }
 
 
@@ -118,6 +128,10 @@ def test_every_stage_holds_the_same_after_a_kill(demo: Demo, report: dict[str, A
         stages = report["tables"][name]["stages"]
         assert {"topic", "bronze", "gold", "warehouse"} <= stages.keys()
         assert len({(s["count"], s["hash"]) for s in stages.values()}) == 1
+    for name in ("fct_sessions", "fct_reviews", "mart_customer_360", "mart_funnel", "mart_attribution", "mart_product_pulse"):
+        counts = {stage: s["count"] for stage, s in report["tables"][name]["stages"].items()}
+        assert counts.keys() == {"recomputed", "gold", "warehouse"}
+        assert min(counts.values()) > 0
 
 
 def test_the_report_says_how_late_and_how_large(report: dict[str, Any]) -> None:
@@ -166,7 +180,7 @@ def test_deleted_lines_and_records_that_nobody_can_use_leave_all_stages_equal(de
         found = "SELECT order_id FROM sales.order_items WHERE line_no = 2 AND order_id = ANY(%s) LIMIT 1"
         deleted = connection.execute(f"DELETE FROM sales.order_items WHERE line_no = 2 AND order_id = ({found})", (announced,))
         assert deleted.rowcount == 1
-        connection.execute("INSERT INTO sales.orders VALUES ('late', 999999, 'placed', 'EUR', NULL, now())")
+        connection.execute("INSERT INTO sales.orders VALUES ('late', 999999, 'placed', 'EUR', NULL, NULL, now())")
         connection.execute("INSERT INTO sales.order_items VALUES ('late', 1, 1, 1, 2.50, 0, NULL)")
     other = next(topics.read_all(settings.kafka, [ORDERS.name]))
     producer = Producer(settings.kafka.client())
@@ -185,7 +199,7 @@ def test_deleted_lines_and_records_that_nobody_can_use_leave_all_stages_equal(de
 def test_sales_that_moved_are_told_in_the_lake_and_in_the_warehouse(demo: Demo, report: dict[str, Any], tmp_path: Path) -> None:
     settings = demo.settings
     with psycopg.connect(settings.postgres.conninfo()) as connection:
-        connection.execute("INSERT INTO sales.orders VALUES ('early', 888888, 'placed', 'EUR', NULL, now())")
+        connection.execute("INSERT INTO sales.orders VALUES ('early', 888888, 'placed', 'EUR', NULL, NULL, now())")
         connection.execute("INSERT INTO sales.order_items VALUES ('early', 1, 1, 1, 2.50, 0, NULL)")
     with Client(settings.warehouse) as client:
         deadline = time.monotonic() + 60
