@@ -63,7 +63,9 @@ def _value(column: Column, number: int, place: int) -> Any:
         "boolean": number % 2 == 0,
         "timestamp": T0 + dt.timedelta(microseconds=number * 1_000_001),
         "date": T0.date() + dt.timedelta(days=number % 1000),
+        "decimal(6,4)": Decimal(number % 20_001 - 10_000) / 10_000,
         "decimal(12,2)": Decimal(9_999_999_000 + number) / 100,
         "decimal(14,2)": Decimal(number - 5) / 100,
+        "decimal(14,4)": Decimal(number - 5) / 10_000,
     }
     return values[column.type]

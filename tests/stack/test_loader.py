@@ -19,7 +19,7 @@ from commerce360 import metrics
 from commerce360.lake import Lake
 from commerce360.local.stack import Stack
 from commerce360.reconcile.compare import Stage, compare
-from schemas.tables import BATCHES, CLICKSTREAM, DIM_DATE, FED, REVIEWS
+from schemas.tables import BATCHES, DIM_DATE, FCT_PAGE_EVENTS, FCT_REVIEWS, FED
 from warehouse import apply, ddl
 from warehouse.client import Client
 
@@ -109,15 +109,15 @@ class Reader(threading.Thread):
 
 def test_a_lake_that_was_there_before_is_loaded_and_a_table_without_rows_holds_nothing_up(stack: Stack, lake: LakeWriter) -> None:
     for _ in range(60):
-        lake.batch(without=(CLICKSTREAM, REVIEWS, DIM_DATE))
-    lake.append(REVIEWS)  # a batch that is not complete
+        lake.batch(without=(FCT_PAGE_EVENTS, FCT_REVIEWS, DIM_DATE))
+    lake.append(FCT_REVIEWS)  # a batch that is not complete
     stack.start_service("loader")
     wait_shown(stack, 59)
     with Client(stack.settings().warehouse) as sql:
         assert [r["batch_id"] for r in sql.query("SELECT BATCH_ID FROM OPS.LAKE_BATCHES ORDER BY 1")] == list(range(60))
-        assert sql.query("SELECT * FROM RAW.REVIEWS") == sql.query("SELECT * FROM CORE.DIM_DATE") == []
+        assert sql.query("SELECT * FROM RAW.FCT_REVIEWS") == sql.query("SELECT * FROM CORE.DIM_DATE") == []
         assert len(sql.query("SELECT * FROM CORE.FCT_SALES")) == 60
-    for table in (CLICKSTREAM, DIM_DATE, *(t for t in FED if t not in (BATCHES, CLICKSTREAM, REVIEWS, DIM_DATE))):
+    for table in (FCT_PAGE_EVENTS, DIM_DATE, *(t for t in FED if t not in (BATCHES, FCT_PAGE_EVENTS, FCT_REVIEWS, DIM_DATE))):
         lake.append(table)
     lake.rows += 1
     wait_shown(stack, lake.close())
@@ -149,16 +149,16 @@ def test_readers_see_whole_batches_and_nothing_is_lost_or_doubled_whatever_is_ki
 def test_what_holds_the_loader_up_can_be_seen_and_passes(stack: Stack, lake: LakeWriter) -> None:
     wait_shown(stack, lake.next - 1)
     with Client(stack.settings().warehouse) as sql:
-        sql.query("ALTER TABLE RAW.REVIEWS RENAME TO REVIEWS_AWAY")
+        sql.query("ALTER TABLE RAW.FCT_REVIEWS RENAME TO REVIEWS_AWAY")
         lake.batch()
         last = lake.batch()
         found = wait(lambda: (m := metrics.read(stack.state.root, "loader")).get("failures") and m)
         assert found["lag_batches"] >= 1
-        assert "REVIEWS" in found["error"]
+        assert "FCT_REVIEWS" in found["error"]
         assert "ERR_ROWS_DO_NOT_FIT" in found["error"]
         assert shown(stack) < last - 1
         assert sql.query("SELECT MAX(BATCH_ID) AS B FROM OPS.LAKE_BATCHES")[0]["b"] < last - 1  # no batch without all of its rows
-        sql.query("ALTER TABLE RAW.REVIEWS_AWAY RENAME TO REVIEWS")
+        sql.query("ALTER TABLE RAW.REVIEWS_AWAY RENAME TO FCT_REVIEWS")
     wait_shown(stack, last)
     assert wait(lambda: (m := metrics.read(stack.state.root, "loader")).get("failures") == 0 and m)["error"] == ""
     assert differences(stack) == []
