@@ -6,6 +6,7 @@ Works on paths and on object stores alike: addresses come from `Settings.lake`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, Type] = {"long": "bigint", "string": "string", "boolean": "boolean", "double": "double"}
 READ_ROWS = 10_000
 STAMP = "c360"  # key of our stamp in a commit's metadata
+REWRITTEN = "c360.rewritten"  # property of a table: the version of its last rewrite
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class Commit:
     """One version of a table: the data files it added and the stamp of the batch that made it (-1: not by a batch)."""
 
     version: int
-    added: tuple[str, ...]
+    added: tuple[str, ...]  # none for a rewrite: its rows were added before
     query_id: str
     batch_id: int
+    is_rewrite: bool = False
 
 
 class Lake:
@@ -171,20 +174,59 @@ class Lake:
         found: list[dict[str, Any]] = self.query(BATCHES, f"SELECT * FROM batches WHERE batch_id > {after} ORDER BY batch_id").to_pylist()
         return found
 
-    def commits(self, table: Table, after: int, upto: int | None = None) -> Iterator[Commit]:
-        """Versions after `after` (-1: from the first) up to and including `upto`, from the transaction log, oldest first."""
+    def commits(self, table: Table, after: int, upto: int | None = None, done: int | None = None) -> Iterator[Commit]:
+        """Versions after `after` (-1: from the first) up to and including `upto`, from the transaction log, oldest first.
+
+        `done`: the last version of which the reader has rows; `after` when it is not given. Where rows were rewritten, files of versions
+        before that are gone. A reader that has all rows of before gets none of them again (so it must have them: see `rewrite`); one that
+        has none, or not all of the rewrite yet, gets the whole table as of the rewrite as its commit, even if that is later than `upto`.
+        """
+        rewritten = self.rewritten(table)
+        if after < rewritten:
+            if (after if done is None else done) in (-1, rewritten):
+                yield Commit(rewritten, self._files_at(table, rewritten), "", -1, is_rewrite=True)
+            after = rewritten
         for version in range(after + 1, (self.delta(table).version() if upto is None else upto) + 1):
             yield self._commit(table, version)
 
     def last_commits(self, table: Table, count: int = 8) -> list[Commit]:
-        """The newest commits, newest first; fewer where the log was cleaned up behind a checkpoint."""
-        last, found = self.delta(table).version(), list[Commit]()
-        for version in range(last, max(last - count, -1), -1):
+        """The newest commits that added rows, newest first; fewer where the log was cleaned up behind a checkpoint."""
+        found = list[Commit]()
+        for version in range(self.delta(table).version(), -1, -1):
             try:
-                found.append(self._commit(table, version))
+                commit = self._commit(table, version)
             except FileNotFoundError:
                 break
+            found += [commit] if commit.added else []
+            if len(found) == count:
+                break
         return found
+
+    def rewritten(self, table: Table) -> int:
+        """The version in which rows were replaced last; -1 for none."""
+        return int(self.properties(table).get(REWRITTEN, -1))
+
+    def rewrite(self, table: Table, data: pa.Table, predicate: str) -> None:
+        """Put `data` in the place of the rows of `predicate`, one for one, in one commit that adds no rows; then `settle_rewrite`.
+
+        Readers of `commits` must have all that there is, and the writer must rest.
+        """
+        from deltalake import CommitProperties, write_deltalake
+
+        stamp = CommitProperties(custom_metadata={STAMP: json.dumps({"rewrite": True})})
+        write_deltalake(self.delta(table), data, mode="overwrite", predicate=predicate, commit_properties=stamp)
+
+    def settle_rewrite(self, table: Table) -> None:
+        """Tell readers of the last rewrite, and remove all files that the table does not need now.
+
+        May be repeated. Killed before, readers still find the old files, and the log as it was.
+        """
+        known, last = self.rewritten(table), self.delta(table).version()
+        with contextlib.suppress(FileNotFoundError):  # cleaned up behind a checkpoint: rewrites there are settled long since
+            found = next((at for at in range(last, known, -1) if self._commit(table, at).is_rewrite), None)
+            if found is not None:
+                self.set_properties(table, {REWRITTEN: str(found)})
+        self.delta(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
 
     def read_files(self, table: Table, files: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:
         """The rows of data files of one commit, in a fixed order: by file name, then as written. No `columns` = all of them."""
@@ -208,7 +250,14 @@ class Lake:
         except json.JSONDecodeError:
             found = {}
         found = found if isinstance(found, dict) else {}
-        return Commit(version, added, str(found.get("query", "")), int(found.get("batch", -1)))
+        rewrites = bool(found.get("rewrite"))
+        return Commit(version, () if rewrites else added, str(found.get("query", "")), int(found.get("batch", -1)), rewrites)
+
+    def _files_at(self, table: Table, version: int) -> tuple[str, ...]:
+        from deltalake import DeltaTable
+
+        whole = DeltaTable(self.uri(table), version=version, storage_options=self.options)
+        return tuple(whole.get_add_actions(flatten=True).column("path").to_pylist())
 
     @cached_property
     def _stores(self) -> dict[str, Any]:

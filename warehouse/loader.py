@@ -163,9 +163,9 @@ class Loader:
             stream.flush()
 
     def _parts(self, table: Table, upto: int, done: Place) -> Iterator[tuple[Place, list[dict[str, Any]]]]:
-        """Parts of the table's log behind the place `done`. Files never change, so the parts are the same after a crash."""
+        """Parts of the table's log behind the place `done`. Files of a commit never change, so the parts are the same after a crash."""
         again = 0 if self._finished.get(table.name) == done else 1
-        for commit in self.lake.commits(table, max(-1, done.version - again), upto):
+        for commit in self.lake.commits(table, max(-1, done.version - again), upto, done.version):
             if not commit.added:
                 continue
             found = self.lake.read_files(table, commit.added)

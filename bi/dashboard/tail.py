@@ -26,7 +26,7 @@ class Tail:
         last = self.lake.delta(self.table).version() if upto is None else upto
         after = last - self.backlog if self.version is None else max(self.version, last - BURST)
         rows: list[dict[str, Any]] = []
-        for commit in self.lake.commits(self.table, max(-1, after), last):
+        for commit in self.lake.commits(self.table, max(-1, after), last, last):
             if commit.added:
                 rows += self.lake.read_files(self.table, commit.added, self.columns).to_pylist()
         self.version = last

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from commerce360.errors import UnavailableError
@@ -12,6 +13,7 @@ from commerce360.lake import Lake
 from commerce360.reconcile import expect, model, sources, topics
 from commerce360.reconcile.chains import Chains
 from commerce360.reconcile.compare import Difference, Stage, TableResult, compare
+from commerce360.reconcile.erased import deleted_records
 from commerce360.reconcile.refold import Decode, Refold
 from commerce360.settings import Settings
 from producers.ledger import Ledger, LedgerView
@@ -94,7 +96,9 @@ class Reconciler:
         result = Result()
         decode = wire.Decoder(wire.RegistrySchemas(self.settings.registry)).decode
         self.note("reading the topics")
-        topic, records = folded("topic", topics.read_all(self.settings.kafka, [t.name for t in TOPICS]), decode)
+        names = [t.name for t in TOPICS]
+        gone = deleted_records(self.lake, topics.first_offsets(self.settings.kafka, names))
+        topic, records = folded("topic", chain(gone, topics.read_all(self.settings.kafka, names)), decode)
         self.note("reading bronze")
         bronze, kept = folded("bronze", bronze_records(self.lake), decode)
         result.tables.append(compare("bronze.records", [records, kept], ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import shutil
 import signal
 import threading
 import time
@@ -172,3 +173,25 @@ def test_the_loader_ends_in_order_when_it_is_told_to(stack: Stack, lake: LakeWri
     stack.stop_service("loader")
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     assert "stopped_service" in stack.supervisor.log("loader").read_text().splitlines()[-1]
+
+
+def test_a_warehouse_that_lost_everything_gets_a_rewritten_lake_once(stack: Stack, lake: LakeWriter) -> None:
+    table = FCT_REVIEWS
+    rows = lake.lake.query(table, f"SELECT * FROM {table.entity} WHERE customer_id % 2 = 0").to_pylist()
+    assert rows
+    made = [{**row, "title": None if row["title"] is None else "rewritten"} for row in rows]
+    lake.lake.rewrite(table, lake.lake.arrow(table, made), "customer_id % 2 = 0")
+    lake.lake.settle_rewrite(table)
+    stack.stop_service("warehouse")
+    shutil.rmtree(stack.state.data("warehouse"))
+    (stack.state.root / "run" / "loader.metrics.json").unlink()
+    stack.start_service("warehouse")
+    stack.wait_ready("warehouse")
+    apply.apply(stack.settings().warehouse)
+    lake.batch()
+    stack.start_service("loader")
+    wait_shown(stack, lake.batch())
+    assert differences(stack) == []
+    with Client(stack.settings().warehouse) as sql:
+        (found,) = sql.query("SELECT COUNT(*) AS N FROM RAW.FCT_REVIEWS WHERE TITLE = 'rewritten'")
+    assert found["n"] == sum(row["title"] is not None for row in made)

@@ -78,7 +78,6 @@ def test_an_append_is_one_version_that_names_its_query_and_batch(lake: Lake):
     assert [(c.version, c.query_id, c.batch_id) for c in lake.last_commits(FCT_SALES)] == [
         (2, "query-1", 8),
         (1, "query-1", 7),
-        (0, "", -1),
     ]
 
 
@@ -187,3 +186,51 @@ def test_the_calendar_of_dates_keeps_its_types(lake: Lake):
     lake.append(DIM_DATE, [row(DIM_DATE, date_key=20260301, date=dt.date(2026, 3, 1), is_weekend=True, batch_id=0)], "q", 0)
     [found] = lake.newest(DIM_DATE, where="is_weekend").to_pylist()
     assert (found["date_key"], found["date"]) == (20260301, dt.date(2026, 3, 1))
+
+
+def told(lake: Lake, after: int, done: int, upto: int | None = None) -> list[tuple[int, list[str]]]:
+    """(version, orders) of each commit with rows, as a reader that has rows up to version `done` gets them."""
+    found = [(c.version, lake.read_files(FCT_SALES, c.added).to_pylist()) for c in lake.commits(FCT_SALES, after, upto, done)]
+    return [(version, sorted(f"{r['order_id']}={r['quantity']}" for r in rows)) for version, rows in found if rows]
+
+
+@pytest.fixture
+def rewritten(lake: Lake) -> Lake:
+    """Versions 1 to 3 add a, b and c, 4 rewrites b, the last one adds d."""
+    for batch_id, name in enumerate("abc"):
+        lake.append(FCT_SALES, [line(name, batch_id, 1)], "q", batch_id)
+    rows = lake.query(FCT_SALES, "SELECT * FROM fct_sales WHERE order_id = 'b'").to_pylist()
+    lake.rewrite(FCT_SALES, lake.arrow(FCT_SALES, [{**row, "quantity": 7} for row in rows]), "order_id = 'b'")
+    before = len(list(Path(lake.uri(FCT_SALES)).glob("*.parquet")))
+    lake.settle_rewrite(FCT_SALES)
+    assert len(list(Path(lake.uri(FCT_SALES)).glob("*.parquet"))) == before - 1
+    lake.append(FCT_SALES, [line("d", 3, 1)], "q", 3)
+    return lake
+
+
+def test_a_reader_that_has_everything_gets_nothing_of_a_rewrite(rewritten: Lake):
+    last = rewritten.delta(FCT_SALES).version()
+    assert told(rewritten, after=2, done=3) == [(last, ["d=1"])]
+    assert told(rewritten, after=3, done=3) == [(last, ["d=1"])]
+    assert told(rewritten, after=last - 1, done=last) == [(last, ["d=1"])]
+
+
+def test_a_reader_that_has_nothing_gets_the_table_as_of_the_rewrite_at_once(rewritten: Lake):
+    whole, last = (4, ["a=1", "b=7", "c=1"]), (rewritten.delta(FCT_SALES).version(), ["d=1"])
+    assert told(rewritten, after=-1, done=-1) == [whole, last]
+    assert told(rewritten, after=-1, done=-1, upto=1) == [whole]
+    assert told(rewritten, after=3, done=4, upto=2) == [whole], "a part of it may be missing"
+    assert told(rewritten, after=4, done=4) == [last]
+
+
+def test_a_second_rewrite_counts_alone(rewritten: Lake):
+    d = rewritten.delta(FCT_SALES).version()
+    rows = rewritten.query(FCT_SALES, "SELECT * FROM fct_sales WHERE order_id IN ('a', 'd')").to_pylist()
+    rewritten.rewrite(FCT_SALES, rewritten.arrow(FCT_SALES, [{**r, "quantity": 9} for r in rows]), "order_id IN ('a', 'd')")
+    again = Lake(rewritten.settings)
+    assert told(again, after=3, done=4, upto=6)[:1] == [(4, ["a=1", "b=7", "c=1"])], "not settled: as before"
+    for _ in range(2):
+        again.settle_rewrite(FCT_SALES)
+        assert told(again, after=-1, done=-1) == [(d + 1, ["a=9", "b=7", "c=1", "d=9"])]
+        assert told(again, after=d, done=d) == []
+    assert [(c.version, c.batch_id) for c in again.last_commits(FCT_SALES, 3)] == [(d, 3), (3, 2), (2, 1)]

@@ -1,0 +1,90 @@
+"""`c360 privacy find`: every place where a text stands, asked of the stores themselves and read from their files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from commerce360.lake import Lake
+from commerce360.reconcile import sources, topics
+from commerce360.settings import Settings
+from schemas.tables import FED
+from schemas.topics import TOPICS
+from warehouse import ddl
+from warehouse.client import Client
+
+SHOP_TABLES = ("customers", "orders", "order_items")
+SHOP_COLLECTIONS = ("clickstream", "reviews")
+FILES = ("run", "logs", "ledger", "reports", "data/sentiment", "data/lake-checkpoint", "data/lake-scratch")  # of the state folder
+CHUNK = 1 << 22
+
+
+class Finder:
+    """Counts of rows, records or files by place. Raises UnavailableError when a store does not answer: not found is not looked for."""
+
+    def __init__(self, settings: Settings, texts: Sequence[str]) -> None:
+        self.settings = settings
+        self.lake = Lake(settings.lake)
+        spelled = {t.encode() for t in texts} | {json.dumps(t)[1:-1].encode() for t in texts}
+        self.needles = tuple(n for n in spelled if n)
+
+    def run(self) -> dict[str, int]:
+        found: Counter[str] = Counter()
+        for place in (*self._shop(), *self._kafka(), *self._lake_files(), *self._warehouse(), *self._state()):
+            found[place] += 1
+        return dict(found)
+
+    def _has(self, data: bytes | None) -> bool:
+        return data is not None and any(needle in data for needle in self.needles)
+
+    def _has_row(self, values: Iterable[Any]) -> bool:
+        return any(self._has(v if isinstance(v, bytes) else str(v).encode(errors="replace")) for v in values if v is not None)
+
+    def _shop(self) -> Iterator[str]:
+        for table, rows in sources.postgres_rows(self.settings.postgres, SHOP_TABLES).items():
+            yield from (f"shop: sales.{table}" for row in rows if self._has_row(row.values()))
+        for collection in SHOP_COLLECTIONS:
+            documents = sources.mongo_documents(self.settings.mongo, collection)
+            yield from (f"shop: {collection}" for d in documents if self._has_row(d.values()))
+
+    def _kafka(self) -> Iterator[str]:
+        for record in topics.read_all(self.settings.kafka, [t.name for t in TOPICS]):
+            if self._has(record.key) or self._has(record.value) or any(self._has(v) for _, v in record.headers):
+                yield f"kafka: {record.topic}"
+
+    def _lake_files(self) -> Iterator[str]:
+        """All files, also those that no version of a table needs any more. Parquet is compressed, so its rows are read."""
+        import pyarrow.parquet as pq
+
+        root = Path(self.settings.lake.root)
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            place = f"lake: {path.relative_to(root).parent}"
+            if path.suffix == ".parquet" and not path.name.startswith("."):
+                for batch in pq.ParquetFile(path).iter_batches():
+                    yield from (place for row in batch.to_pylist() if self._has_row(row.values()))
+            if self._has_file(path):
+                yield place
+
+    def _has_file(self, path: Path) -> bool:
+        left = b""
+        with path.open("rb") as file:
+            while part := file.read(CHUNK):
+                if self._has(left + part):
+                    return True
+                left = part[-1024:]
+        return False
+
+    def _warehouse(self) -> Iterator[str]:
+        with Client(self.settings.warehouse) as warehouse:
+            for table in FED:
+                place = f"warehouse: {ddl.landing(table)}"
+                yield from (place for row in warehouse.query(f"SELECT * FROM {ddl.landing(table)}") if self._has_row(row.values()))
+
+    def _state(self) -> Iterator[str]:
+        for folder in FILES:
+            for path in (self.settings.state / folder).rglob("*"):
+                if path.is_file() and self._has_file(path):
+                    yield f"files: {path.relative_to(self.settings.state)}"
