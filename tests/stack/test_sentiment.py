@@ -54,7 +54,7 @@ class World:
         self.texts.add(Text.of("Lamp", body, "en").key)
 
     def answers(self) -> dict[tuple[str, str], dict[str, Any]]:
-        return {(c.value["text_hash"], c.value["language"]): c.value for c in self.topics.read(SENTIMENT.name)}
+        return {(a["text_hash"], a["language"]): a for a in self.topics.values(SENTIMENT.name)}
 
     def wait_answered(self) -> None:
         wait(lambda: self.answers().keys() == self.texts, "not all texts have an answer")
@@ -135,7 +135,7 @@ def test_a_busy_service_and_a_refused_key_hold_up_nothing_but_the_scores(world: 
     world.write("good while locked out")
     wait(lambda: str(world.metric("error")).startswith("401"), "nobody says that the key is refused")
     assert world.metric("waiting") == 1
-    assert len(world.topics.read(REVIEWS.name)) > len(world.texts)
+    assert len(world.topics.values(REVIEWS.name)) > len(world.texts)
     key_file.write_text("another")  # a new key needs no restart
     world.wait_answered()
     wait(lambda: world.metric("error") == "", "the error stays")
@@ -187,7 +187,7 @@ def test_everything_read_again_bills_nothing_with_a_lost_cache_neither(world: Wo
             shutil.rmtree(world.stack.state.root / "data" / "sentiment")
         since = time.time()
         world.stack.start_service("sentiment")
-        reviews = len(world.topics.read(REVIEWS.name))
+        reviews = len(world.topics.values(REVIEWS.name))
         wait(lambda seen=since, n=reviews: _has_read(world, seen, n), f"with lost {lost} it does not read again")  # type: ignore[misc]
         assert world.metric("calls") == 0, lost
     assert sum(world.language.billed.values()) == before

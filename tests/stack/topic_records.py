@@ -33,6 +33,10 @@ class Topics:
         found = topics.read_all(self.settings.kafka, [topic], timeout_s=20)
         return [Change(self._decode(r.key), self._decode(r.value), {k: (v or b"").decode() for k, v in r.headers}) for r in found]
 
+    def values(self, topic: str) -> list[Any]:
+        """The same without keys, which are plain text in some topics."""
+        return [self._decode(r.value) for r in topics.read_all(self.settings.kafka, [topic], timeout_s=20)]
+
     def wait(self, topic: str, until: Callable[[list[Change]], bool], timeout_s: float = 60.0) -> list[Change]:
         deadline = time.monotonic() + timeout_s
         while not until(found := self.read(topic)):

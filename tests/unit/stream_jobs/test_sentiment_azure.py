@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from commerce360.local.doubles.language.served import served
-from commerce360.local.doubles.language.service import Language
+from commerce360.local.doubles.language.service import Language, Refusal
 from commerce360.settings import Sentiment
 from stream_jobs.sentiment.azure import AzureScorer, retry_after_s
 from stream_jobs.sentiment.cache import Cache
@@ -226,6 +226,17 @@ def test_an_error_that_passes_is_tried_again_and_holds_up_nobody_else(world: Wor
     world.clock.now += 2.0
     assert [a.error for a in desk.ask()] == [None]
     assert world.language.billed["good 1\n"] == 1
+
+
+def test_the_texts_of_a_refused_request_are_asked_one_by_one(world: World) -> None:
+    world.language.refusals += [Refusal(400, "InvalidDocument", "Invalid document in request.", 2)]  # the batch, then its first text
+    desk = world.desk()
+    for n in range(3):
+        desk.add(text(f"good {n}"))
+    assert desk.ask() == []
+    assert [a.error for _ in range(3) for a in desk.ask()] == ["InvalidDocument", None, None]
+    assert world.language.sizes == [1, 1]
+    assert not desk.waiting
 
 
 def test_an_error_that_should_pass_and_does_not_is_told_but_asked_again_later(world: World) -> None:
