@@ -29,12 +29,12 @@ demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500"
 	@$(C360) demo $(ARGS)
 
 test: dev setup ## Fast tests, Spark tests, one stack test that runs the short demo
-	@$(PYTEST) tests -m "not spark and not stack and not browser"
+	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
 	@$(PYTEST) tests -m spark
 	@$(PYTEST) tests -m "stack or browser"
 
 test-fast: dev ## Only the tests that need no server
-	@$(PYTEST) tests -m "not spark and not stack and not browser"
+	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
 
 test-spark: dev setup ## Only the Spark tests
 	@$(PYTEST) tests -m spark

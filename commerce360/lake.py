@@ -6,7 +6,6 @@ Works on paths and on object stores alike: addresses come from `Settings.lake`.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from commerce360.errors import C360Error
 from commerce360.settings import Lake as LakeSettings
 from schemas.tables import BATCHES, Column, Table, Type
 from schemas.types import arrow_schema
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 KINDS: dict[str, Type] = {"long": "bigint", "string": "string", "boolean": "boolean", "double": "double"}
 READ_ROWS = 10_000
 STAMP = "c360"  # key of our stamp in a commit's metadata
-REWRITTEN = "c360.rewritten"  # property of a table: the version of its last rewrite
+REWRITTEN = "c360.rewritten"  # property of a table: see `_rewritten`
+CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "4"}  # statistics hold values: of the first columns only
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Lake:
             mode="ignore",
             name=table.name,
             description=table.comment,
-            configuration={"delta.checkpointInterval": str(checkpoint_interval), "delta.dataSkippingNumIndexedCols": "4"},
+            configuration={"delta.checkpointInterval": str(checkpoint_interval), **CONFIGURATION},
             storage_options=self.options,
         )
 
@@ -117,7 +118,8 @@ class Lake:
         parts = iter(lambda: list(islice(source, READ_ROWS)), [])
         batches = (batch for part in parts for batch in pa.Table.from_pylist(part, schema=schema).to_batches())
         reader = pa.RecordBatchReader.from_batches(schema, batches)
-        write_deltalake(self.uri(table), reader, mode="overwrite", schema_mode="overwrite", name=table.name, storage_options=self.options)
+        options: dict[str, Any] = {"name": table.name, "storage_options": self.options, "configuration": CONFIGURATION}
+        write_deltalake(self.uri(table), reader, mode="overwrite", schema_mode="overwrite", **options)
         self._open.pop(table.name, None)
 
     def compact(self, table: Table, target_bytes: int) -> int:
@@ -180,11 +182,18 @@ class Lake:
         `done`: the last version of which the reader has rows; `after` when it is not given. Where rows were rewritten, files of versions
         before that are gone. A reader that has all rows of before gets none of them again (so it must have them: see `rewrite`); one that
         has none, or not all of the rewrite yet, gets the whole table as of the rewrite as its commit, even if that is later than `upto`.
+        Raises C360Error for one that has a part of them.
         """
-        rewritten = self.rewritten(table)
+        rewritten, last = self._rewritten(table)
         if after < rewritten:
-            if (after if done is None else done) in (-1, rewritten):
+            has = after if done is None else done
+            if has in (-1, rewritten):
                 yield Commit(rewritten, self._files_at(table, rewritten), "", -1, is_rewrite=True)
+            elif has < last:
+                raise C360Error(
+                    f"rows of {table.name} were rewritten, and this reader has them up to version {has} of {last} only",
+                    "empty what it has of the table, and let it read the table anew",
+                )
             after = rewritten
         for version in range(after + 1, (self.delta(table).version() if upto is None else upto) + 1):
             yield self._commit(table, version)
@@ -202,9 +211,10 @@ class Lake:
                 break
         return found
 
-    def rewritten(self, table: Table) -> int:
-        """The version in which rows were replaced last; -1 for none."""
-        return int(self.properties(table).get(REWRITTEN, -1))
+    def _rewritten(self, table: Table) -> tuple[int, int]:
+        """The version at which readers start since rows were replaced, and the last one before it that added rows; (-1, -1) for none."""
+        version, _, last = self.properties(table).get(REWRITTEN, "-1:-1").partition(":")
+        return int(version), int(last)
 
     def rewrite(self, table: Table, data: pa.Table, predicate: str) -> None:
         """Put `data` in the place of the rows of `predicate`, one for one, in one commit that adds no rows; then `settle_rewrite`.
@@ -217,16 +227,17 @@ class Lake:
         write_deltalake(self.delta(table), data, mode="overwrite", predicate=predicate, commit_properties=stamp)
 
     def settle_rewrite(self, table: Table) -> None:
-        """Tell readers of the last rewrite, and remove all files that the table does not need now.
+        """Let readers start from here, and remove all files that the table does not need now, those of writers that were killed as well.
 
-        May be repeated. Killed before, readers still find the old files, and the log as it was.
+        May be repeated, and be called for a table that was not rewritten. Killed before, readers find the old files, and the log as it was.
+        Raises C360Error when somebody writes.
         """
-        known, last = self.rewritten(table), self.delta(table).version()
-        with contextlib.suppress(FileNotFoundError):  # cleaned up behind a checkpoint: rewrites there are settled long since
-            found = next((at for at in range(last, known, -1) if self._commit(table, at).is_rewrite), None)
-            if found is not None:
-                self.set_properties(table, {REWRITTEN: str(found)})
-        self.delta(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+        marker = self.delta(table).version() + 1  # a version without rows, so that no reader has it yet
+        last = next((c.version for c in self.last_commits(table, 1)), -1)
+        self.set_properties(table, {REWRITTEN: f"{marker}:{last}"})
+        if self.delta(table).version() != marker:
+            raise C360Error(f"somebody writes to {table.name} while its rows are rewritten", "the lake job must rest")
+        self.delta(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
 
     def read_files(self, table: Table, files: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:
         """The rows of data files of one commit, in a fixed order: by file name, then as written. No `columns` = all of them."""

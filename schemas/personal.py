@@ -22,13 +22,15 @@ TEXTS: dict[Table, tuple[str, ...]] = {
     FCT_REVIEWS: ("title", "body"),
 }
 EMPTIED: dict[Table, tuple[str, ...]] = {MART_CUSTOMER_360: ("email_masked",)}
-# By topic: texts of a row or a document that say nothing about who it is. All others are replaced, those that are not known yet as well.
+# By topic: what says nothing about who it is, in a row or a document. All else is replaced, columns that are not known yet as well.
 KEPT: dict[str, frozenset[str]] = {
-    CUSTOMERS_TOPIC.name: frozenset({"country", "tier", "created_at", "last_login_at"}),
-    REVIEWS_TOPIC.name: frozenset({"_id", "language", "reviewed_at"}),
+    CUSTOMERS_TOPIC.name: frozenset({"customer_id", "country", "tier", "marketing_consent", "points", "created_at", "last_login_at"}),
+    REVIEWS_TOPIC.name: frozenset({"_id", "product_id", "customer_id", "rating", "language", "reviewed_at"}),
     CLICKSTREAM_TOPIC.name: frozenset(
-        {"_id", "session_id", "visitor_id", "event_type", "page", "device", "campaign_id", "occurred_at"},
+        {"_id", "session_id", "visitor_id", "customer_id", "product_id", "event_type", "page", "device", "campaign_id", "occurred_at"},
     ),
 }
+# By which values bytes that nobody can decode are known as theirs. A city, or a title, is many people's.
+NAMING = frozenset({"email", "full_name", "body"})
 # Masked or hashed: may stand outside dim_customer. A test looks for others that sound personal.
 MASKED = frozenset({(MART_CUSTOMER_360.name, "email_masked")})

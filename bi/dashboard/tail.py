@@ -27,7 +27,7 @@ class Tail:
         after = last - self.backlog if self.version is None else max(self.version, last - BURST)
         rows: list[dict[str, Any]] = []
         for commit in self.lake.commits(self.table, max(-1, after), last, last):
-            if commit.added:
+            if commit.added and not commit.is_rewrite:  # those were shown long since
                 rows += self.lake.read_files(self.table, commit.added, self.columns).to_pylist()
         self.version = last
         return rows

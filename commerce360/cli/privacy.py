@@ -19,6 +19,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs.")]
 @app.command()
 def erase(
     customer: Annotated[list[int], typer.Option("--customer", help="Number of the customer; may be given more than once.")],
+    only: Annotated[bool, typer.Option("--only", help="Leave other numbers that the same person had or has.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
     state: StateOption = DEFAULT,
@@ -33,16 +34,22 @@ def erase(
 
     if not (claim.supervisor(state) and read_status(state).get("phase") == "running"):
         raise ConfigError(f"no stack runs in {state}", f"start one with `c360 up --state {state}`")
-    numbers = ", ".join(map(str, customer))
+    eraser = Eraser(settings_of_running(state))
+    given = frozenset(customer)
+    linked = eraser.linked(given)
+    wanted = given if only else linked
+    also = f" (also {', '.join(map(str, sorted(wanted - given)))}: the same person under another number)" if wanted - given else ""
+    numbers = ", ".join(map(str, sorted(given))) + also
     if not yes and not typer.confirm(f"Erase customer {numbers} from every store? This cannot be undone."):
         raise ConfigError("nothing was erased", "answer y, or give --yes")
     raise_on_signal()
     with Steps(Console(stderr=as_json)).step("erasing") as note:
-        done = Eraser(settings_of_running(state), note).run(customer)
+        eraser.note = note
+        done = eraser.run(wanted, given)
     if as_json:
         typer.echo(json.dumps(done))
     else:
-        typer.echo(f"customer {', '.join(map(str, done['customers']))}: {done['records']} records and {done['texts']} texts replaced")
+        typer.echo(f"customer {numbers}: {done['records']} records and {done['texts']} texts replaced")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from commerce360.reconcile import sources, topics
 from commerce360.settings import Settings
@@ -28,8 +29,10 @@ class Finder:
     def __init__(self, settings: Settings, texts: Sequence[str]) -> None:
         self.settings = settings
         self.lake = Lake(settings.lake)
-        spelled = {t.encode() for t in texts} | {json.dumps(t)[1:-1].encode() for t in texts}
-        self.needles = tuple(n for n in spelled if n)
+        spelled = {form for t in texts for form in (t, t.lower(), json.dumps(t)[1:-1])}
+        self.needles = tuple({form.encode(errors="replace").lower() for form in spelled if form})
+        if "://" in settings.lake.root:
+            raise ConfigError(f"the lake is at {settings.lake.root}, and only files on this machine can be looked through")
 
     def run(self) -> dict[str, int]:
         found: Counter[str] = Counter()
@@ -38,10 +41,19 @@ class Finder:
         return dict(found)
 
     def _has(self, data: bytes | None) -> bool:
-        return data is not None and any(needle in data for needle in self.needles)
+        """Letters of ASCII count as equal in both cases."""
+        small = b"" if data is None else data.lower()
+        return any(needle in small for needle in self.needles)
 
     def _has_row(self, values: Iterable[Any]) -> bool:
-        return any(self._has(v if isinstance(v, bytes) else str(v).encode(errors="replace")) for v in values if v is not None)
+        return any(map(self._has_value, values))
+
+    def _has_value(self, value: Any) -> bool:
+        if isinstance(value, dict):
+            return self._has_row(value.values())
+        if isinstance(value, list | tuple):
+            return self._has_row(value)
+        return value is not None and self._has(value if isinstance(value, bytes) else str(value).lower().encode(errors="replace"))
 
     def _shop(self) -> Iterator[str]:
         for table, rows in sources.postgres_rows(self.settings.postgres, SHOP_TABLES).items():
@@ -69,12 +81,12 @@ class Finder:
                 yield place
 
     def _has_file(self, path: Path) -> bool:
-        left = b""
+        left, most = b"", max(map(len, self.needles), default=1)
         with path.open("rb") as file:
             while part := file.read(CHUNK):
                 if self._has(left + part):
                     return True
-                left = part[-1024:]
+                left = part[-most:]
         return False
 
     def _warehouse(self) -> Iterator[str]:

@@ -55,6 +55,21 @@ def wal_position(postgres: Postgres) -> int:
     return int(row[0]) if row else 0
 
 
+def mongo_second(mongo: Mongo) -> int:
+    """What time it is on MongoDB's own clock, in whole epoch seconds."""
+    import datetime as dt
+
+    import pymongo
+    from pymongo.errors import PyMongoError
+
+    try:
+        with pymongo.MongoClient[Row](mongo.uri, serverSelectionTimeoutMS=10_000, tz_aware=True, tzinfo=dt.UTC) as client:
+            now: dt.datetime = client.admin.command("hello")["localTime"]
+    except PyMongoError as error:
+        raise UnavailableError(f"MongoDB does not answer: {str(error)[:200]}", "see `c360 status`") from error
+    return int(now.timestamp())
+
+
 @contextmanager
 def _asking() -> Iterator[None]:
     import psycopg

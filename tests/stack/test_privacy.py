@@ -16,16 +16,20 @@ from typing import Any
 import psycopg
 import pymongo
 import pytest
+from confluent_kafka import Producer
 from local_ports import new_state
 
 from commerce360 import metrics
+from commerce360.lake import Lake
 from commerce360.local.stack import settings_of_running
 from commerce360.settings import Settings
+from schemas.tables import DEAD_LETTERS
+from schemas.topics import REVIEWS
 from warehouse.client import Client
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 ID = 4711
-CANARIES = ("canary.bird@tweet.example", "Kanarie Gélb", "Canaryville", "Vögelein sang so gelb")
+CANARIES = ("canary.bird@tweet.example", "Kanarie Gélb", "Canaryville", "Vögelein sang so gelb", "4917155512345")
 SHOP = {"customers": 30, "products": 8, "past_orders": 20, "past_clicks": 60, "past_reviews": 6}
 TOTALS = """SELECT (SELECT COUNT(*) FROM CORE.DIM_CUSTOMER WHERE CUSTOMER_ID = 4711) AS VERSIONS,
     (SELECT SUM(SALE_AMOUNT) FROM CORE.FCT_SALES WHERE CUSTOMER_ID = 4711) AS SOLD,
@@ -73,14 +77,15 @@ def wait(what: Callable[[], bool]) -> None:
 def person(settings: Settings) -> Settings:
     """They are in the warehouse, with three versions, an order, a visit and a scored review that was edited."""
     now = dt.datetime.now(dt.UTC)
-    email, name, city, words = CANARIES
+    email, name, city, words, phone = CANARIES
     with psycopg.connect(settings.postgres.conninfo(), autocommit=True) as shop:
         shop.execute(
             "INSERT INTO sales.customers (customer_id, email, full_name, city, country) VALUES (%s, %s, %s, 'Home', 'DE')",
             (ID, email, name),
         )
         shop.execute("UPDATE sales.customers SET city = %s WHERE customer_id = %s", (city, ID))
-        shop.execute("UPDATE sales.customers SET tier = 'gold' WHERE customer_id = %s", (ID,))
+        shop.execute("ALTER TABLE sales.customers ADD COLUMN phone BIGINT")  # one that no contract knows
+        shop.execute("UPDATE sales.customers SET tier = 'gold', phone = %s WHERE customer_id = %s", (int(phone), ID))
         shop.execute("INSERT INTO sales.orders VALUES ('canary', %s, 'paid', 'EUR', NULL, 'v-canary', %s)", (ID, now))
         shop.execute("INSERT INTO sales.order_items VALUES ('canary', 1, 1, 2, 12.50, 0, 5)")
     with pymongo.MongoClient[dict[str, Any]](settings.mongo.uri) as client:
@@ -97,6 +102,10 @@ def person(settings: Settings) -> Settings:
         said = {"product_id": 1, "customer_id": ID, "rating": 4, "language": "de", "reviewed_at": now}
         web.reviews.insert_one({"_id": "r-canary", **said, "title": words, "body": f"{words}, und {name} freut sich."})
         web.reviews.update_one({"_id": "r-canary"}, {"$set": {"body": f"{words}: {email}"}})
+    producer = Producer(settings.kafka.client())  # records that nobody can decode, of theirs and of somebody else
+    for payload in (f"\0\0\0\0\x63 {name}, {city}", f"\0\0\0\0\x63 a poster of {city}"):
+        producer.produce(REVIEWS.name, payload.encode())
+    assert producer.flush(20) == 0
     wait(lambda: bool(ask(settings, "SELECT 1 AS N FROM CORE.FCT_REVIEWS WHERE REVIEW_ID = 'r-canary' AND SENTIMENT IS NOT NULL")))
     wait(lambda: ask(settings, TOTALS)[0]["versions"] == 3 and ask(settings, TOTALS)[0]["sold"] is not None)
     return settings
@@ -151,7 +160,9 @@ def test_nothing_of_them_is_found_and_every_total_stays(person: Settings) -> Non
     done = c360(person, "privacy", "erase", "--customer", str(ID), "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (person.state / "run" / "privacy.json").exists()
-    found = c360(person, "privacy", "find", *CANARIES)
+    others = [row["value"] for row in Lake(person.lake).newest(DEAD_LETTERS).to_pylist()]
+    assert others.count(f"\0\0\0\0\x63 a poster of {CANARIES[2]}".encode()) == 1, "what is not theirs stays"
+    found = c360(person, "privacy", "find", *(c for c in CANARIES if c != CANARIES[2]))
     assert (found.returncode, found.stdout) == (0, "nowhere\n"), found.stderr
     assert ask(person, TOTALS)[0] == before
     names = ask(person, "SELECT DISTINCT FULL_NAME AS NAME FROM CORE.DIM_CUSTOMER WHERE CUSTOMER_ID = 4711")
@@ -168,5 +179,5 @@ def test_a_second_run_changes_nothing(person: Settings) -> None:
     before = ask(person, TOTALS)[0]
     done = c360(person, "privacy", "erase", "--customer", str(ID), "--yes", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"customers": [ID], "records": 0, "texts": 0, "warehouse_rows": 0}
+    assert json.loads(done.stdout) == {"customers": [ID], "records": 0, "texts": 0, "warehouse_texts": 0}
     assert ask(person, TOTALS)[0] == before

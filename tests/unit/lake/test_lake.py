@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from deltalake import CommitProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
+from commerce360.errors import C360Error
 from commerce360.lake import Commit, Lake
 from commerce360.settings import Lake as LakeSettings
 from schemas.tables import BATCHES, CLICKSTREAM, DIM_DATE, FCT_SALES, RECORDS, TABLES, Table
@@ -196,7 +199,7 @@ def told(lake: Lake, after: int, done: int, upto: int | None = None) -> list[tup
 
 @pytest.fixture
 def rewritten(lake: Lake) -> Lake:
-    """Versions 1 to 3 add a, b and c, 4 rewrites b, the last one adds d."""
+    """Versions 1 to 3 add a, b and c, 4 rewrites b, 5 says so, the last one adds d."""
     for batch_id, name in enumerate("abc"):
         lake.append(FCT_SALES, [line(name, batch_id, 1)], "q", batch_id)
     rows = lake.query(FCT_SALES, "SELECT * FROM fct_sales WHERE order_id = 'b'").to_pylist()
@@ -216,11 +219,16 @@ def test_a_reader_that_has_everything_gets_nothing_of_a_rewrite(rewritten: Lake)
 
 
 def test_a_reader_that_has_nothing_gets_the_table_as_of_the_rewrite_at_once(rewritten: Lake):
-    whole, last = (4, ["a=1", "b=7", "c=1"]), (rewritten.delta(FCT_SALES).version(), ["d=1"])
+    whole, last = (5, ["a=1", "b=7", "c=1"]), (rewritten.delta(FCT_SALES).version(), ["d=1"])
     assert told(rewritten, after=-1, done=-1) == [whole, last]
     assert told(rewritten, after=-1, done=-1, upto=1) == [whole]
-    assert told(rewritten, after=3, done=4, upto=2) == [whole], "a part of it may be missing"
-    assert told(rewritten, after=4, done=4) == [last]
+    assert told(rewritten, after=4, done=5, upto=2) == [whole], "a part of it may be missing"
+    assert told(rewritten, after=5, done=5) == [last]
+
+
+def test_a_reader_that_has_a_part_of_what_was_rewritten_is_refused(rewritten: Lake):
+    with pytest.raises(C360Error, match="up to version 2 of 3 only"):
+        told(rewritten, after=1, done=2)
 
 
 def test_a_second_rewrite_counts_alone(rewritten: Lake):
@@ -228,9 +236,37 @@ def test_a_second_rewrite_counts_alone(rewritten: Lake):
     rows = rewritten.query(FCT_SALES, "SELECT * FROM fct_sales WHERE order_id IN ('a', 'd')").to_pylist()
     rewritten.rewrite(FCT_SALES, rewritten.arrow(FCT_SALES, [{**r, "quantity": 9} for r in rows]), "order_id IN ('a', 'd')")
     again = Lake(rewritten.settings)
-    assert told(again, after=3, done=4, upto=6)[:1] == [(4, ["a=1", "b=7", "c=1"])], "not settled: as before"
+    assert told(again, after=4, done=5, upto=7)[:1] == [(5, ["a=1", "b=7", "c=1"])], "not settled: as before"
     for _ in range(2):
         again.settle_rewrite(FCT_SALES)
-        assert told(again, after=-1, done=-1) == [(d + 1, ["a=9", "b=7", "c=1", "d=9"])]
+        [(version, found)] = told(again, after=-1, done=-1)
+        assert version > d
+        assert found == ["a=9", "b=7", "c=1", "d=9"]
         assert told(again, after=d, done=d) == []
     assert [(c.version, c.batch_id) for c in again.last_commits(FCT_SALES, 3)] == [(d, 3), (3, 2), (2, 1)]
+
+
+@pytest.mark.parametrize("done", [-1, 4])
+def test_files_that_a_compaction_replaced_are_not_missed_when_nothing_was_rewritten(lake: Lake, done: int):
+    for batch_id, name in enumerate("abcd"):
+        lake.append(FCT_SALES, [line(name, batch_id, 1)], "q", batch_id)
+    lake.compact(FCT_SALES, 1 << 20)
+    lake.settle_rewrite(FCT_SALES)
+    assert [rows for _, rows in told(lake, max(-1, done - 1), done)] == ([["a=1", "b=1", "c=1", "d=1"]] if done < 0 else [])
+    lake.append(FCT_SALES, [line("e", 4, 1)], "q", 4)
+    assert [rows for _, rows in told(lake, max(-1, done - 1), done)][-1:] == [["e=1"]]
+
+
+def test_a_file_that_a_killed_writer_left_is_removed(rewritten: Lake):
+    root = Path(rewritten.uri(FCT_SALES))
+    left = shutil.copy(next(root.glob("*.parquet")), root / "part-left.parquet")
+    rewritten.settle_rewrite(FCT_SALES)
+    assert not Path(left).exists()
+
+
+def test_statistics_hold_no_values_but_those_of_the_first_columns(lake: Lake):
+    lake.replace(FCT_SALES, [line("a", 0, 1)])
+    log = "".join(path.read_text() for path in (Path(lake.uri(FCT_SALES)) / "_delta_log").glob("*.json"))
+    (stats,) = re.findall(r'"stats":"(.*?[^\\])"', log)[-1:]
+    assert "order_id" in stats
+    assert "status" not in stats
