@@ -18,7 +18,7 @@ from schemas.topics import REVIEWS
 from stream_jobs.sentiment.intake import GROUP
 
 Ends = Mapping[str, Mapping[int, int]]
-TIMEOUT_S = 120.0
+TIMEOUT_S = 300.0
 
 
 def wait_arrived(settings: Settings, lake: Lake, note: Callable[[str], None]) -> None:

@@ -35,7 +35,7 @@ from warehouse import ddl
 from warehouse.client import Client
 
 Note = Callable[[str], None]
-CAUGHT_UP_S = 120.0
+CAUGHT_UP_S = 300.0
 KAFKA_S = 30.0
 KEYS = 200  # tries for one that leaves the winners of conflicts as they are
 RESTING = ("lake", "loader", "page")  # the page remembers names

@@ -27,7 +27,7 @@ from schemas.tables import DEAD_LETTERS
 from schemas.topics import REVIEWS
 from warehouse.client import Client
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 ID = 4711
 CANARIES = ("canary.bird@tweet.example", "Kanarie Gélb", "Canaryville", "Vögelein sang so gelb", "4917155512345")
 SHOP = {"customers": 30, "products": 8, "past_orders": 20, "past_clicks": 60, "past_reviews": 6}
@@ -58,7 +58,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 def c360(settings: Settings, *args: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "commerce360.cli.main", *args, "--state", str(settings.state)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=600)
 
 
 def ask(settings: Settings, sql: str) -> list[dict[str, Any]]:
@@ -131,7 +131,7 @@ def killed(settings: Settings, delay_s: float) -> int:
     journal = settings.state / "run" / "privacy.json"
     began = journal.exists()
     with subprocess.Popen([*command, "--state", str(settings.state)], stdin=subprocess.DEVNULL) as process:
-        seen = time.monotonic() + 200
+        seen = time.monotonic() + 400
         while not began and not journal.exists() and process.poll() is None:
             assert time.monotonic() < seen
             time.sleep(0.01)
