@@ -93,7 +93,7 @@ def _traffic(seen: Observed) -> Iterator[Row]:
     yield _chi_square("visits by month, of browsers", [counts["month", m] for m in months], list(months.values()))
     visits, exposure = 0, 0.0
     for customer_id, customer in seen.customers.items():
-        visits += customer.visits + bool(customer.orders and customer.orders[0].counter)
+        visits += customer.visits
         end_us = customer.orders[0].at_us if customer.orders else calendar.end_us - HOUR_US
         rate = lives.visits_a_day(customer_id, customer.tiers[0][1], seen.truth) / seen.truth.funnel.visits_a_year
         exposure += rate * _passed(seen, customer.begin_us, end_us)

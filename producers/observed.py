@@ -129,6 +129,8 @@ class Observed:
         cookie = traits.cookie_of(customer_id)
         begin_us = max(at_us, self.calendar.start_us)
         self.customers[customer_id] = Customer(persona, told["country"], begin_us, joined, [(0, told["tier"])])
+        if cookie in self._open:  # a visit before the account is none of the customer's
+            self._close(cookie, self._open.pop(cookie))
         self._cookies[cookie] = customer_id
         self._unknown.pop(cookie, None)  # a prospect, not a stranger
 

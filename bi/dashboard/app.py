@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bi.dashboard.board import Board
-from bi.dashboard.customers import LAST_ID, LONGEST, Customers
+from bi.dashboard.customers import LAST_ID, LONGEST, Customers, OccupiedError
 from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.warehouse import OrderCheck
@@ -118,6 +118,8 @@ class _Customers:
     async def _answer(self, ask: Callable[[], Any]) -> Response:
         try:
             found = await run_in_threadpool(ask)
+        except OccupiedError as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
         except Exception as error:
             return _unavailable("warehouse", error)
         return JSONResponse(found) if found else JSONResponse({"error": "the warehouse has no such customer (yet)"}, status_code=404)

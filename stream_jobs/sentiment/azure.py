@@ -3,7 +3,8 @@
 Its retries are switched off. What they do (`azure.core.pipeline.policies.RetryPolicy`): any refusal with Retry-After is sent again up to
 three times after that many seconds, a POST answered 500, 503 or 504 without one as well; a 429 without Retry-After and a lost
 connection are not. They sleep inside the call, so that a stop has to wait; and a 500 or 504 may have been billed. The service waits
-by itself, as long as it takes. The client does not refuse plain HTTP with a key: that is done here.
+by itself: as long as it takes after a refusal that costs nothing, a few times after one that may be billed. The client does not refuse
+plain HTTP with a key: that is done here.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from urllib.parse import urlsplit
 
 from commerce360.errors import ConfigError
 from commerce360.settings import Sentiment, read_secret
-from stream_jobs.sentiment.scorer import LATEST, BusyError, DeniedError, RefusedError, Verdict
+from stream_jobs.sentiment.scorer import LATEST, BusyError, DeniedError, LostError, RefusedError, Verdict
 from stream_jobs.sentiment.text import Text
 
 MODEL = "azure-ai-language"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECT_S = 5.0
+UNBILLED = (429, 503)  # the API did not begin
+TIMEOUTS = (408, 504)
 # Codes of a refused request that speak of its documents; others speak of our settings.
 OF_DOCUMENTS = frozenset({"InvalidDocument", "InvalidDocumentBatch", "UnsupportedLanguageCode", "InvalidRequestBodyFormat", "EmptyRequest"})
 HINT = "set C360_SENTIMENT__ENDPOINT and __KEY_FILE to a Language resource and one of its keys"
@@ -39,23 +42,26 @@ class AzureScorer:
 
     def score(self, texts: Sequence[Text]) -> list[Verdict]:
         """Score is confidence in positive minus confidence in negative. Without a language the API takes English."""
-        from azure.core.exceptions import AzureError, HttpResponseError
+        from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
+        client = self._open()
         documents = [{"id": str(n), "language": text.language or None, "text": text.content} for n, text in enumerate(texts)]
         answered: list[str | None] = []
         try:
-            found = self._open().analyze_sentiment(
+            found = client.analyze_sentiment(
                 documents,
                 model_version=self.version,
                 disable_service_logs=True,  # else Azure keeps the texts for two days
                 raw_response_hook=lambda response: answered.append(getattr(response, "model_version", None)),
             )
+            version = self.version if self.version != LATEST else next(filter(None, answered), LATEST)
+            return [_verdict(result, version) for _, result in zip(texts, found, strict=True)]
         except HttpResponseError as error:
             raise self._refusal(error) from error
-        except AzureError as error:
-            raise BusyError(f"{type(error).__name__}: {str(error)[:200]}") from error
-        version = self.version if self.version != LATEST else next(filter(None, answered), LATEST)
-        return [_verdict(result, version) for result in found]
+        except ServiceRequestError as error:
+            raise BusyError(_told(error)) from error
+        except Exception as error:  # sent, and then anything: no answer in time, or one that the client cannot read
+            raise LostError(_told(error), "Timeout" if "Timeout" in type(error).__name__ else "InternalServerError") from error
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -86,12 +92,18 @@ class AzureScorer:
         status, headers = error.status_code, error.response.headers if error.response is not None else {}
         code = getattr(error.error, "code", None) or str(status)
         told = f"{status} {code}: {' '.join((getattr(error.error, 'message', None) or error.message or '').split())[:200]}"
-        if status in (408, 429) or status is None or status >= 500:
+        if status in UNBILLED:
             return BusyError(told, retry_after_s(headers))
+        if status is None or status < 400 or status >= 500 or status in TIMEOUTS:
+            return LostError(told, "Timeout" if status in TIMEOUTS else "InternalServerError", retry_after_s(headers))
         if status == 400 and code in OF_DOCUMENTS:
             return RefusedError(code)
         self.close()
         return DeniedError(told, HINT)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:200]}"
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -5,8 +5,9 @@ SQLite in WAL mode with full synchronisation: an answer that `keep` returned fro
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stream_jobs.sentiment.records import Answer
@@ -56,16 +57,11 @@ class Cache:
     def recall(self, answers: Iterable[Answer]) -> int:
         """Take over what the topic has; how many records. All or nothing, and then `is_filled`."""
         rows = 0
-        self._db.execute("BEGIN")
-        try:
+        with self._all_or_nothing():
             for answer in answers:
                 self._db.execute(RECALL, answer)
                 rows += 1
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('filled')")
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
         return rows
 
     def has(self, text_hash: str, language: str, model: str, version: str) -> bool:
@@ -75,10 +71,9 @@ class Cache:
         return self._db.execute(f"SELECT 1 FROM answers WHERE {where} AND {COUNTS} LIMIT 1", values).fetchone() is not None
 
     def keep(self, answers: Iterable[Answer]) -> None:
-        """On disk when this returns, to be published."""
-        self._db.execute("BEGIN")
-        self._db.executemany(PUT, [(*answer, 0) for answer in answers])
-        self._db.execute("COMMIT")
+        """On disk when this returns, to be published. None of them when it raises."""
+        with self._all_or_nothing():
+            self._db.executemany(PUT, [(*answer, 0) for answer in answers])
 
     def unpublished(self, limit: int) -> list[Answer]:
         """Oldest first."""
@@ -87,6 +82,17 @@ class Cache:
 
     def mark(self, answers: Iterable[Answer]) -> None:
         """Kafka has acknowledged them."""
+        with self._all_or_nothing():
+            self._db.executemany(MARK, [(*answer.key, answer.scored_at) for answer in answers])
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """A transaction that a failure leaves nothing of, so that the next one can begin."""
         self._db.execute("BEGIN")
-        self._db.executemany(MARK, [(*answer.key, answer.scored_at) for answer in answers])
-        self._db.execute("COMMIT")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # a full disk may have ended it already
+                self._db.execute("ROLLBACK")
+            raise

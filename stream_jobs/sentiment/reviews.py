@@ -21,7 +21,7 @@ def text_of(decoder: Decoder, record: Record) -> Text | None:
     if event is None or event.get("operationType") not in SAYING or event.get("fullDocument") is None:
         return None
     try:
-        document = json.loads(event["fullDocument"])
+        document = json.loads(event["fullDocument"], parse_float=_Digits)
     except (TypeError, ValueError, RecursionError) as error:
         raise RejectedError("undecodable", "fullDocument is not JSON") from error
     if not isinstance(document, dict):
@@ -29,8 +29,20 @@ def text_of(decoder: Decoder, record: Record) -> Text | None:
     return Text.of(*(_as_text(document.get(name)) for name in ("title", "body", "language")))
 
 
+class _Digits(str):
+    """A number with a fraction as it stands in the document: the connector wrote it as Spark would, Python would not."""
+
+
 def _as_text(value: Any) -> str | None:
     """Spark writes whatever stands in a text column as text."""
-    if value is None or isinstance(value, str):
+    return value if value is None or isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, _Digits):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_json(name)}:{_json(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_json, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

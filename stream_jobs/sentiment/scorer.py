@@ -26,10 +26,19 @@ class Verdict(NamedTuple):
 
 
 class BusyError(Exception):
-    """Nobody answered, or not now (429, 503, no connection). `retry_after_s`: what the API asked for, None when it did not say."""
+    """Not now (429, 503, no connection), and nothing is billed. `retry_after_s`: what the API asked for, None when it did not say."""
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class LostError(Exception):
+    """The request was sent and no answer came of it: it may be billed. `code`, of TRANSIENT, is what the texts get in the end."""
+
+    def __init__(self, message: str, code: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
         self.retry_after_s = retry_after_s
 
 
@@ -55,7 +64,7 @@ class Scorer(Protocol):
     max_documents: int  # in one call
 
     def score(self, texts: Sequence[Text]) -> list[Verdict]:
-        """One verdict a text, in their order. Texts are within the limits. Raises BusyError, DeniedError, RefusedError."""
+        """One verdict a text, in their order. Texts are within the limits. Raises BusyError, LostError, DeniedError, RefusedError."""
         ...
 
 

@@ -37,6 +37,7 @@ class Sentiments:
 
         Raises UnavailableError, KafkaException, sqlite3.Error: `close`, and go on later.
         """
+        self.desk.save()  # whoever else is away: an answer is only in memory as long as it must be
         intake, outlet = self._open()
         is_full = len(self.desk.ready()) == self.desk.scorer.max_documents
         for text in intake.poll(len(self.desk.waiting), 0.0 if is_full else self.settings.sentiment.wait_s):
@@ -46,12 +47,13 @@ class Sentiments:
 
     def settle(self) -> None:
         """Publish and commit what is answered, without another question."""
+        self.desk.save()
         if self._intake is not None and self._outlet is not None:
             self._publish(self._intake, self._outlet)
 
     def close(self) -> None:
-        """Forget what waits: it comes again from the committed offsets."""
-        self.desk.waiting.clear()
+        """Forget what waits: it comes again from the committed offsets. Answers that the disk did not take are kept."""
+        self.desk.forget()
         intake, self._intake = self._intake, None
         outlet, self._outlet = self._outlet, None
         for part in (intake, outlet):
@@ -92,4 +94,4 @@ class Sentiments:
             self.cache.mark(arrived)
         open_texts = {answer.text_key for answer in waiting} - {answer.text_key for answer in arrived}
         if len(waiting) < OUTBOX:  # else there may be more that are open
-            intake.commit(lambda key: key in self.desk.waiting or key in open_texts)
+            intake.commit(lambda key: self.desk.is_open(key) or key in open_texts)

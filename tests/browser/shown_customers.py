@@ -53,8 +53,8 @@ def logs() -> dict[Table, list[Row]]:
         MART_PRODUCT_PULSE: [
             _row(
                 MART_PRODUCT_PULSE, product_id=11, day=_today(now) - dt.timedelta(days=n), views=9, sessions=8, carts=4, orders=2, units=3,
-                returned_units=0, revenue=Decimal("89.00"), other_currency_orders=0, reviews=4, rating_sum=16 - n % 5, scored_reviews=4,
-                sentiment_sum=Decimal(12 - 3 * (n % 6)) / 10,
+                returned_units=0, revenue=Decimal("89.00"), other_currency_orders=0, reviews=4, rated_reviews=4, rating_sum=16 - n % 5,
+                scored_reviews=4, sentiment_sum=Decimal(12 - 3 * (n % 6)) / 10,
             )
             for n in range(20)
         ],

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import shown_board as shown
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 from playwright.sync_api import Page as Tab
 from shown_warehouse import local_warehouse
 
+from bi.dashboard import customers
 from commerce360.settings import Warehouse
 
 pytestmark = pytest.mark.browser
@@ -132,6 +133,55 @@ def test_a_customer_that_nobody_knows_is_said(page: shown.Page, look: Look) -> N
     tab = look(page, "#360/999", problems=True)
     expect(tab.locator("#customers-notice")).to_have_text("The warehouse has no such customer (yet).")
     expect(tab.locator("#customer")).to_be_hidden()
+
+
+def test_ratings_that_are_none_of_five_stars_do_not_stop_the_page(page: shown.Page, look: Look) -> None:
+    ratings = iter([7, -2, None])
+    answered = []
+
+    def odd(route: Route) -> None:
+        told = route.fetch().json()
+        if not answered:
+            for event in told["timeline"]:
+                if event["kind"] == "review":
+                    event["rating"] = next(ratings)
+        answered.append(told)
+        route.fulfill(json=told)
+
+    tab = look(page, "")
+    tab.route("**/api/customers/501", odd)
+    tab.goto(page.url + "#360/501")
+    expect(tab.locator("[data-kind=review] .title")).to_have_text(
+        [re.compile("^★★★★★ 7 of 5"), re.compile("^☆{5} -2"), re.compile("^☆{5} no")]
+    )
+    expect(tab.locator("[data-kind=review] .title").last).to_have_text(re.compile("^★★★★★ 5 of 5"))  # of the next answer
+
+
+def test_an_answer_that_cannot_be_drawn_is_said_and_asked_for_again(page: shown.Page, look: Look) -> None:
+    answered = []
+
+    def broken(route: Route) -> None:
+        told = route.fetch().json()
+        route.fulfill(json=told if answered else {**told, "timeline": None})
+        answered.append(told)
+
+    tab = look(page, "", problems=True)
+    tab.route("**/api/customers/501", broken)
+    tab.goto(page.url + "#360/501")
+    expect(tab.locator("#customers-notice")).to_have_text("The page cannot show this answer.")
+    expect(tab.locator(".event")).to_have_count(12)
+    expect(tab.locator("#customers-notice")).to_be_hidden()
+
+
+def test_a_busy_warehouse_is_said_and_the_answer_comes_by_itself(page: shown.Page, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(customers, "TURN_S", 0.2)
+    with page.customers._alone:
+        tab = look(page, "#360/501", problems=True)
+        told = "The warehouse is busy with earlier questions, and this one comes again by itself."
+        expect(tab.locator("#customers-notice")).to_have_text(told)
+        expect(tab.locator("#shop-notice")).to_have_text(told)
+    expect(tab.locator("#customer-title")).to_have_text("Ines Albrecht-Roth")
+    expect(tab.locator("#customers-notice")).to_be_hidden()
 
 
 def test_without_a_warehouse_the_tab_says_so_and_the_live_view_lives_on(tmp_path: Path, look: Look) -> None:

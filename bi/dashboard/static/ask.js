@@ -33,8 +33,18 @@ export class Asking {
     const began = performance.now();
     const found = await ask(this.address());
     if (turn !== this.turn || !this.wanted()) return;
-    this.take(found);
+    this.show(found);
     const wait = Math.max(EVERY_MS, SHARE * (performance.now() - began));
     this.timer = setTimeout(() => !document.hidden && this.wanted() && this.once(turn), wait);
+  }
+
+  // An answer that cannot be drawn must not be the last one that is asked for.
+  show(found) {
+    try {
+      this.take(found);
+    } catch (error) {
+      console.error(error);
+      this.take({ error: "the page cannot show this answer" });
+    }
   }
 }

@@ -35,6 +35,11 @@ function fill(node, event) {
 
 const some = (number, one, many = `${one}s`) => number > 0 && `${number} ${number === 1 ? one : many}`;
 
+function stars(rating) {
+  const full = Math.min(STARS, Math.max(0, Math.round(Number(rating) || 0))); // any number may have been written
+  return "★".repeat(full) + "☆".repeat(STARS - full);
+}
+
 const TELL = {
   visit: (e) => ({
     title: `${e.campaign_id ? `Came by ${e.campaign_id}` : "Came without a campaign"}${e.device ? `, ${e.device}` : ""}`,
@@ -52,7 +57,7 @@ const TELL = {
     tone: { returned: "bad", cancelled: "bad", shipped: "good" }[e.status],
   }),
   review: (e) => ({
-    title: `${"★".repeat(e.rating ?? 0)}${"☆".repeat(STARS - (e.rating ?? 0))} ${e.rating ?? "no"} of ${STARS}, ${e.product ?? "a product"}`,
+    title: `${stars(e.rating)} ${e.rating ?? "no"} of ${STARS}, ${e.product ?? "a product"}`,
     words: [e.title, e.body].filter(Boolean).join(": "),
     mood: e.sentiment_error ? "words could not be scored" : feeling(e),
     tone: { positive: "good", negative: "bad", mixed: "mixed" }[e.sentiment_label],

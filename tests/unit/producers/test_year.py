@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from typer.testing import CliRunner
 
 from commerce360.cli.main import app
 from commerce360.errors import C360Error, ConfigError
-from producers import measures, seasons, year_file
+from producers import measures, seasons, traits, year_file
 from producers.measures import Row
 from producers.observed import Observed
 from producers.seasons import DAY_US, Calendar
 from producers.truth import TRUTH, Truth
 from producers.year import Plan, Year
 
+PAGE = Path(__file__).parents[3] / "docs" / "shop-model.md"
 END_US = seasons.micros(dt.datetime(2026, 11, 1, tzinfo=dt.UTC))
 SMALL = Plan(seed=7, customers=230, products=20, days=60, end_us=END_US)
 YEAR = Plan(seed=1, customers=1200, products=60, days=365, end_us=END_US)
@@ -108,6 +110,50 @@ def test_a_year_is_as_its_parameters_say(happenings: list[dict[str, Any]]) -> No
     found = rows(happenings)
     assert [row for row in found.values() if not row.ok] == []
     assert len(found) > 60
+
+
+def test_what_somebody_looked_at_before_the_account_is_no_visit_of_the_customer(happenings: list[dict[str, Any]]) -> None:
+    """Else those whom nobody could know yet would count as not known at once, and as carts without a login."""
+    seen = Observed(TRUTH, Calendar(YEAR.start_us, YEAR.end_us)).read(happenings)
+    begun = begun_by_customer(happenings)
+    assert seen.counts["customers' visits", None] == sum(len(times) for times in begun.values())
+    named = {h["session_id"]: h["customer_id"] is not None for h in reversed(happenings) if h["kind"] == "click"}  # by its first click
+    assert seen.counts["named at once", True] == sum(named.values())
+
+
+def test_visits_until_the_first_order_are_counted_once_at_the_counter_too(happenings: list[dict[str, Any]]) -> None:
+    first: dict[int, dict[str, Any]] = {}
+    for h in happenings:
+        if h["kind"] == "order" and h["customer_id"] is not None:
+            first.setdefault(h["customer_id"], h)
+    counter = sum(order["visitor_id"] is None for order in first.values())
+    assert counter > 5
+    begun = begun_by_customer(happenings)
+    visits = sum(at <= first[c]["at"] if c in first else True for c, times in begun.items() for at in times)
+    assert rows(happenings)["visits a year"].sample == visits + counter
+
+
+def begun_by_customer(happenings: list[dict[str, Any]]) -> dict[int, list[int]]:
+    """When each visit under a customer's cookie began, from the account on."""
+    account: dict[str, int] = {}
+    begun: dict[int, list[int]] = defaultdict(list)
+    known: set[str] = set()
+    for h in happenings:
+        if h["kind"] == "customer":
+            account[traits.cookie_of(h["customer_id"])] = h["customer_id"]
+        elif h["kind"] == "click" and h["session_id"] not in known:
+            known.add(h["session_id"])
+            if h["visitor_id"] in account:
+                begun[account[h["visitor_id"]]].append(h["at"])
+    return begun
+
+
+def test_the_page_shows_all_that_is_measured_and_of_these_parameters(happenings: list[dict[str, Any]]) -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("## A year of 100,000 customers, measured")[2]
+    assert f"`{TRUTH.digest()}`" in section, "generate and check the year again"
+    shown = re.findall(r"^\| ([^|]+) \| [-\d.]+ \|.*\| (ok|\*\*off\*\*) \|$", section, re.MULTILINE)
+    assert set(rows(happenings)) <= {name for name, _ in shown}
+    assert {verdict for _, verdict in shown} == {"ok"}
 
 
 def doctored() -> Truth:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import email.utils
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,13 @@ import requests
 
 from commerce360.local.doubles.language.served import served
 from commerce360.local.doubles.language.service import Language, Refusal
-from commerce360.settings import Sentiment
+from commerce360.settings import Sentiment, Settings
 from stream_jobs.sentiment.azure import AzureScorer, retry_after_s
 from stream_jobs.sentiment.cache import Cache
 from stream_jobs.sentiment.desk import Desk
 from stream_jobs.sentiment.records import Answer
-from stream_jobs.sentiment.scorer import BusyError, DeniedError, RefusedError
+from stream_jobs.sentiment.scorer import BusyError, DeniedError, LostError, RefusedError
+from stream_jobs.sentiment.service import Sentiments
 from stream_jobs.sentiment.text import Text
 
 
@@ -46,6 +49,44 @@ class World:
     def desk(self, **more: object) -> Desk:
         settings = self.settings.model_copy(update=more)
         return Desk(self.cache, AzureScorer(settings), settings, self.clock)
+
+
+class ReviewsOf:
+    """The consumer: a review for each text, read again unless they were committed."""
+
+    undecodable = 0
+
+    def __init__(self, texts: list[Text]) -> None:
+        self.texts = texts
+        self.read = False
+        self.committed: list[tuple[str, str]] = []
+
+    def poll(self, waiting: int, timeout_s: float) -> list[Text]:
+        found, self.read = [] if self.read else self.texts, True
+        return found
+
+    def commit(self, is_open: Callable[[tuple[str, str]], bool]) -> None:
+        self.committed = [t.key for t in self.texts if not is_open(t.key)]
+
+
+class Acknowledging:
+    """The producer, and a Kafka that takes everything."""
+
+    def __init__(self) -> None:
+        self.sent: list[Answer] = []
+
+    def send(self, answers: Sequence[Answer]) -> list[Answer]:
+        self.sent += answers
+        return list(answers)
+
+
+def fill(cache: Cache) -> None:
+    """Until no answer fits into the file any more."""
+    one = Answer("", "en", "m", "1", "positive", "1.0000", None, False, 1)
+    cache._db.execute("PRAGMA max_page_count = 12")
+    with contextlib.suppress(sqlite3.OperationalError):
+        for n in range(10_000):
+            cache.keep([one._replace(text_hash=f"{n:032x}")])
 
 
 @pytest.fixture
@@ -175,10 +216,93 @@ def test_nobody_at_the_endpoint_is_waited_for(world: World) -> None:
         world.scorer(endpoint="http://127.0.0.1:9").score([text("good")])
 
 
-def test_an_answer_that_takes_too_long_is_waited_for_in_another_call(world: World) -> None:
-    world.language.delay_s = 3.0
-    with pytest.raises(BusyError):
-        world.scorer(timeout_s=0.3).score([text("good")])
+def test_an_answer_that_takes_too_long_is_paid_for_a_few_times_and_not_without_end(world: World) -> None:
+    world.language.delay_s = 2.0
+    desk, waits = world.desk(timeout_s=0.2), []
+    desk.add(text("good"))
+    answers: list[Answer] = []
+    while desk.waiting:
+        began = world.clock.now
+        while not desk.ready():
+            world.clock.now += 1.0
+        waits.append(world.clock.now - began)
+        answers += desk.ask()
+        desk.forget()  # a trouble with Kafka in between does not begin the count anew
+        if not answers:
+            desk.add(text("good"))
+    assert waits == [0.0, 5.0, 30.0, 120.0, 600.0]
+    assert [(a.label, a.error) for a in answers] == [(None, "Timeout")]
+    assert world.language.billed["good\n"] == 5
+    world.language.delay_s = 0.0
+    world.clock.now += 60.0
+    assert desk.ask() == []  # not by itself
+    desk.add(text("good"))  # another review with the same words
+    assert [a.label for a in desk.ask()] == ["positive"]
+    assert world.language.billed["good\n"] == 6
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(408, "Timeout"), (500, "InternalServerError"), (502, "InternalServerError"), (504, "Timeout")]
+)
+def test_a_failure_that_may_be_billed_ends_as_an_error_of_its_texts_and_the_next_ones_are_scored(
+    world: World, status: int, code: str
+) -> None:
+    world.language.refusals.append(Refusal(status, "InternalServerError", "Failed.", 4 + 3))  # four with all of them, one with each
+    desk = world.desk()
+    for n in range(3):
+        desk.add(text(f"good {n}"))
+    answers: list[Answer] = []
+    while desk.waiting:
+        answers += desk.ask()
+        world.clock.now += 1.0
+    assert [a.error for a in answers] == [code] * 3
+    assert (world.language.requests, desk.failed) == (7, 3)
+    desk.add(text("bad"))
+    world.clock.now += 60.0
+    assert [a.label for a in desk.ask()] == ["negative"]
+    assert desk.error == ""
+
+
+def test_a_text_at_which_the_api_fails_spoils_no_other(world: World) -> None:
+    world.language.refusals.append(Refusal(500, "InternalServerError", "Failed.", 4 + 1))  # the last one with the first text alone
+    desk = world.desk()
+    for n in range(3):
+        desk.add(text(f"good {n}"))
+    answers: list[Answer] = []
+    while desk.waiting:
+        answers += desk.ask()
+        world.clock.now += 1.0
+    assert [a.error for a in answers] == ["InternalServerError", None, None]
+    assert set(world.language.billed.values()) == {1}
+
+
+def test_an_answer_that_cannot_be_read_may_be_billed_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for broken in ({}, {"documents": [], "errors": [], "modelVersion": "2022-11-01"}):
+        monkeypatch.setattr(world.language, "_results", lambda *_, said=broken: said)
+        with pytest.raises(LostError):
+            world.scorer().score([text("good")])
+
+
+def test_a_full_disk_costs_nothing_however_long_it_stays_full(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [text(f"good {n}") for n in range(10)]
+    intake, outlet = ReviewsOf(texts), Acknowledging()
+    service = Sentiments(Settings(state=world.key_file.parent, sentiment=world.settings))
+    monkeypatch.setattr(service, "_open", lambda: (intake, outlet))
+    fill(service.cache)
+    told = len(service.cache.unpublished(1000))
+    for _ in range(4):
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            service.step()
+        service.close()
+        intake.read = False  # from the committed offset again
+    assert world.language.billed == {t.content: 1 for t in texts}
+    assert intake.committed == []
+    service.cache._db.execute("PRAGMA max_page_count = 1000")
+    service.step()
+    assert set(world.language.billed.values()) == {1}
+    assert len(outlet.sent) == told + 10
+    assert intake.committed == [t.key for t in texts]
+    service.cache.close()
 
 
 def test_a_bad_key_is_told_once_with_a_hint_and_a_new_one_in_the_file_heals_it(world: World, capsys: pytest.CaptureFixture[str]) -> None:

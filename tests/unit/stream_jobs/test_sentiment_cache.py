@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,6 +125,23 @@ def test_a_recall_that_breaks_off_leaves_nothing(cache: Cache) -> None:
     assert not cache.is_filled
     assert not has(cache, SCORED)
     assert cache.recall([SCORED]) == 1
+
+
+def test_a_full_disk_leaves_nothing_of_what_it_could_not_take_and_room_is_used_again(cache: Cache) -> None:
+    many = [SCORED._replace(text_hash=f"{n:032x}") for n in range(500)]
+    cache._db.execute("PRAGMA max_page_count = 12")
+    for attempt in (cache.keep, cache.recall, cache.keep):
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            attempt(many)
+    assert cache.unpublished(10) == []
+    cache._db.execute("PRAGMA max_page_count = 1000")
+    cache.keep(many)
+    assert len(cache.unpublished(1000)) == 500
+    cache._db.execute("CREATE TRIGGER broken BEFORE UPDATE ON answers WHEN OLD.text_hash LIKE '%3' BEGIN SELECT RAISE(FAIL, 'I/O'); END")
+    for _ in range(2):
+        with pytest.raises(sqlite3.IntegrityError, match="I/O"):
+            cache.mark(many)
+    assert len(cache.unpublished(1000)) == 500
 
 
 def test_a_text_is_scored_once_however_often_it_comes(cache: Cache, file: Path) -> None:

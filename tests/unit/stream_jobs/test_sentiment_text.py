@@ -63,6 +63,11 @@ def test_what_is_no_text_is_read_as_the_lake_reads_it() -> None:
     assert found == Text(text_hash("5", '{"a":[1,"ü"]}'), "", '5\n{"a":[1,"ü"]}')
 
 
+def test_a_number_is_written_as_the_connector_and_the_lake_write_it() -> None:
+    found = read(record("insert", text='{"title": 1.2E19, "body": {"a": [1.0E-5, 2.5, 12345678901234567890]}}'))
+    assert found == Text.of("1.2E19", '{"a":[1.0E-5,2.5,12345678901234567890]}', None)
+
+
 @pytest.mark.parametrize("told", [record("delete"), record("update", None), record("drop"), record("insert")._replace(value=None)])
 def test_deletes_tombstones_and_gone_documents_say_nothing(told: Record) -> None:
     assert read(told) is None
