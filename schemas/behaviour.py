@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from schemas.columns import LINEAGE, Column, Table
+
+# What a page event, a review or an order can say: a browser's clock and a programmer's unit of time can be wrong by any amount, and
+# calculating with days and averages has an end.
+FIRST_TIME, END_OF_TIME = dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)  # the end is not in it
+RATINGS = (1, 5)  # both are in it
 
 DELETED = Column("is_deleted", "boolean", "the row is gone", nullable=False)
 BATCH = Column("batch_id", "bigint", "lake batch that appended this row", nullable=False)

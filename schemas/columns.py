@@ -20,8 +20,9 @@ Type = Literal[
     "date",
     "decimal(12,2)",
     "decimal(14,2)",
+    "decimal(18,2)",  # sums of money
     "decimal(6,4)",
-    "decimal(14,4)",
+    "decimal(18,4)",
     "double",
     "binary",
     "headers",

@@ -47,7 +47,12 @@ DEAD_LETTERS = Table(
         Column("topic", "string", nullable=False),
         Column("partition", "int", nullable=False),
         Column("offset", "bigint", nullable=False),
-        Column("reason", "string", "bad_magic, unknown_schema, undecodable, or a reason of the SCD2 rules (R5)", nullable=False),
+        Column(
+            "reason",
+            "string",
+            "bad_magic, unknown_schema, undecodable, bad_value, bad_order, or a reason of the SCD2 rules (R5)",
+            nullable=False,
+        ),
         Column("detail", "string", "for people; for the SCD2 reasons the change itself, canonical JSON of op, key, seq, ts, after, link"),
         Column("kafka_ts", "timestamp"),
         Column("key", "binary"),

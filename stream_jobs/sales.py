@@ -15,12 +15,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from schemas import tables
+from schemas.behaviour import END_OF_TIME, FIRST_TIME
 from schemas.tables import Table
 from schemas.topics import ORDER_EVENTS, ORDER_ITEMS, ORDERS
 from stream_jobs import wire
 from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Rejection, Row
 from stream_jobs.scd2.change import LAST_TS, canonical
-from stream_jobs.values import EPOCH, fitted, money, timestamp
+from stream_jobs.values import EPOCH, fitted, moment, money, timestamp
 
 WEB, OLTP = 0, 1
 HEADER = 0  # the line_no of the header's own row
@@ -174,6 +175,8 @@ def _check(order_id: Any, line_no: Any, values: Mapping[str, Any]) -> None:
     try:
         for column, value in {"order_id": order_id, "line_no": line_no, **values}.items():
             fitted(TYPES[column], value)
+        if line_no == HEADER and (at := values["ordered_at"]) is not None and not FIRST_TIME <= moment(at) < END_OF_TIME:
+            raise ValueError(f"ordered_at {at} is out of range")
         if line_no != HEADER:
             _line_values(values)
             if values["quantity"] is None or values["quantity"] <= 0:

@@ -3,16 +3,17 @@
 The connector's default value schema (mongo-kafka-connect 2.0.1) has the document and its key as JSON text:
 `operationType`, `fullDocument`, `documentKey {"_id": ..}`, `clusterTime {"$timestamp": {"t": seconds, "i": counter}}`, NULL when the
 document was copied at the start. A change whose document was deleted before the connector could look it up says
-nothing: the deletion follows.
+nothing: the deletion follows. A value that its column holds and that cannot be meant (`_limits`) makes the record a bad one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from schemas.behaviour import END_OF_TIME, FIRST_TIME, RATINGS
 from schemas.tables import CLICKSTREAM, LINEAGE_NAMES, REVIEWS, Column, Table
 from schemas.topics import CLICKSTREAM as CLICKSTREAM_TOPIC
 from schemas.topics import REVIEWS as REVIEWS_TOPIC
@@ -31,11 +32,13 @@ CHANGES = "'insert', 'update', 'replace', 'delete'"
 CLUSTER_TIME = "`$timestamp` STRUCT<t: BIGINT, i: BIGINT>"
 UINT32 = "BETWEEN 0 AND 4294967295"  # both parts of a BSON timestamp
 CORRUPT = "_corrupt"
-ASIDE = ("partition", "sid", "reason", "is_change", "key_bytes", "value_bytes")  # what a row says beside its table's columns
+ASIDE = ("partition", "sid", "reason", "bad_fields", "is_change", "key_bytes", "value_bytes")  # what a row says beside its table's columns
+OF_REJECTED = ("kafka_ts", "source_offset", *ASIDE)
 DETAIL = {
     "bad_magic": "the value is not in the registry's wire format",
     "unknown_schema": "the value names schema {sid}",
     "undecodable": "the value: bytes, JSON or key do not fit schema {sid}",
+    "bad_value": "the document: {bad_fields} out of range",
 }
 
 
@@ -98,6 +101,7 @@ class Documents:
                 f"from_json(e.fullDocument, {decode.sql_text(ddl)}, {options}) AS doc",
                 f"from_json(e.clusterTime, {decode.sql_text(CLUSTER_TIME)}).`$timestamp` AS at",
             ),
+            ("*", f"{_bad_fields(self.fields)} AS bad_fields"),
             ("*", f"{_reason(known)} AS reason"),
             tuple(f"{values.get(n, n)} AS {n}" for n in (*(c.name for c in self.table.columns), *ASIDE)),
         )
@@ -121,7 +125,7 @@ class Documents:
                 newest[key] = (order, place)
         schema = arrow_schema(self.table)
         kept = read.take(pa.array(sorted(place for _, place in newest.values()), pa.int64())).select(schema.names).cast(schema)
-        rejected = read.take(pa.array(bad, pa.int64())).to_pylist()
+        rejected = read.select(OF_REJECTED).take(pa.array(bad, pa.int64())).to_pylist()  # Python has no words for some of the other values
         unknown = frozenset(row["sid"] for row in rejected if row["reason"] == "unknown_schema")
         at = pc.max(read["kafka_ts"]).as_py()
         return Sorted(kept, [self._rejection(row) for row in rejected], unknown, read.num_rows, at)
@@ -129,14 +133,30 @@ class Documents:
     def _rejection(self, row: dict[str, Any]) -> Rejection:
         micros = int(row["kafka_ts"].timestamp() * 1000) * 1000  # Kafka keeps milliseconds
         record = Record(self.topic.name, row["partition"], row["source_offset"], micros, row["key_bytes"], row["value_bytes"])
-        return Rejection(record, row["reason"], DETAIL[row["reason"]].format(sid=row["sid"]))
+        return Rejection(record, row["reason"], DETAIL[row["reason"]].format_map(row))
+
+
+def _limits(column: Column) -> tuple[str, str] | None:
+    """SQL of the least value and of the first that is too large, where a column has such."""
+    if column.type == "timestamp":
+        return f"TIMESTAMP'{FIRST_TIME.isoformat()}'", f"TIMESTAMP'{END_OF_TIME.isoformat()}'"
+    return (str(RATINGS[0]), str(RATINGS[1] + 1)) if column.name == "rating" else None
+
+
+def _bad_fields(fields: Iterable[Column]) -> str:
+    """SQL of the names of the fields whose values cannot be meant; empty for none."""
+    limited = ((c.name, *limits) for c in fields if (limits := _limits(c)))
+    cases = (f"CASE WHEN doc.{name} < {least} OR doc.{name} >= {end} THEN '{name}' END" for name, least, end in limited)
+    return f"concat_ws(', ', {', '.join(cases)})"
 
 
 def _reason(known: Mapping[int, Schema]) -> str:
     no_time = f"e.clusterTime IS NOT NULL AND NOT coalesce(at.t {UINT32} AND at.i {UINT32}, false)"
     no_document = f"doc.{CORRUPT} IS NOT NULL OR (op <> 'delete' AND e.fullDocument IS NOT NULL AND doc IS NULL)"
-    bad = f"op IS NULL OR (op IN ({CHANGES}) AND (id IS NULL OR {no_document} OR ({no_time})))"
-    return f"coalesce({decode.reason(known, 'e', FIELDS)}, CASE WHEN value IS NOT NULL AND ({bad}) THEN 'undecodable' END)"
+    undecodable = f"op IS NULL OR (op IN ({CHANGES}) AND (id IS NULL OR {no_document} OR ({no_time})))"
+    bad_value = f"op IN ({CHANGES}) AND bad_fields <> ''"
+    mine = f"CASE WHEN value IS NULL THEN NULL WHEN {undecodable} THEN 'undecodable' WHEN {bad_value} THEN 'bad_value' END"
+    return f"coalesce({decode.reason(known, 'e', FIELDS)}, {mine})"
 
 
 DOCUMENTS = (Documents(CLICKSTREAM_TOPIC, CLICKSTREAM), Documents(REVIEWS_TOPIC, REVIEWS))

@@ -1,6 +1,10 @@
 """For every tier."""
 
+import sys
+from pathlib import Path
+
 from hypothesis import settings
 
 settings.register_profile("c360", deadline=None)  # no test is timed: machines are shared
 settings.load_profile("c360")
+sys.path.append(str(Path(__file__).parent / "spark"))  # records as the connectors write them: other tiers make some, too

@@ -10,8 +10,8 @@ WITH visits AS (
 ),
 sales AS (
     SELECT HOUR(CONVERT_TIMEZONE('UTC', 'Europe/Berlin', ordered_at)) AS hour_of_day,
-           COUNT(DISTINCT CASE WHEN status <> 'cancelled' THEN order_id END) AS orders,
-           SUM(CASE WHEN currency = 'EUR' AND status NOT IN ('cancelled', 'returned') THEN sale_amount ELSE 0 END) AS revenue_eur
+           COUNT(DISTINCT CASE WHEN COALESCE(status, '') <> 'cancelled' THEN order_id END) AS orders,
+           SUM(CASE WHEN currency = 'EUR' AND COALESCE(status, '') NOT IN ('cancelled', 'returned') THEN sale_amount ELSE 0 END) AS revenue_eur
     FROM CORE.FCT_SALES
     WHERE ordered_at IS NOT NULL
     GROUP BY 1

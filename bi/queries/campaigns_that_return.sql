@@ -1,7 +1,7 @@
 -- Which campaign brings customers who return goods?
 -- Only orders that are past being sent can come back: placed and paid ones are left out of the rate.
 WITH orders AS (
-    SELECT order_id, MAX(COALESCE(campaign_id, 'direct')) AS campaign_id, MAX(status) AS status
+    SELECT order_id, MAX(COALESCE(NULLIF(campaign_id, ''), 'direct')) AS campaign_id, MAX(status) AS status
     FROM CORE.FCT_SALES
     GROUP BY order_id
 ),

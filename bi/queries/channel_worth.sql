@@ -9,6 +9,6 @@ SELECT COALESCE(c.channel, 'none') AS channel,
        ROUND(SUM(a.linear) / NULLIF(SUM(SUM(a.linear)) OVER (), 0), 3) AS linear_share
 FROM MART.MART_ATTRIBUTION a
 LEFT JOIN CORE.DIM_CAMPAIGN c ON c.campaign_id = a.campaign_id
-WHERE a.currency = 'EUR' AND a.status NOT IN ('cancelled', 'returned')
+WHERE a.currency = 'EUR' AND COALESCE(a.status, '') NOT IN ('cancelled', 'returned')
 GROUP BY COALESCE(c.channel, 'none')
 ORDER BY linear_eur DESC NULLS LAST, channel

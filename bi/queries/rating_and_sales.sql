@@ -8,7 +8,7 @@ WITH products AS (
            SUM(units) AS units,
            SUM(returned_units) AS returned_units,
            SUM(reviews) AS reviews,
-           SUM(rating_sum) / NULLIF(SUM(reviews), 0) AS average_rating
+           SUM(rating_sum) / NULLIF(SUM(rated_reviews), 0) AS average_rating
     FROM MART.MART_PRODUCT_PULSE
     GROUP BY product_id
 ),

@@ -4,7 +4,7 @@ SELECT day,
        SUM(reviews) AS reviews,
        SUM(scored_reviews) AS scored_reviews,
        ROUND(SUM(sentiment_sum) / NULLIF(SUM(scored_reviews), 0), 3) AS average_sentiment,
-       ROUND(SUM(rating_sum) / NULLIF(SUM(reviews), 0), 2) AS average_rating
+       ROUND(SUM(rating_sum) / NULLIF(SUM(rated_reviews), 0), 2) AS average_rating
 FROM MART.MART_PRODUCT_PULSE
 GROUP BY day
 HAVING SUM(reviews) > 0

@@ -7,7 +7,7 @@ WITH products AS (
            SUM(sessions) AS sessions,
            SUM(carts) AS carts,
            SUM(orders) AS orders,
-           SUM(reviews) AS reviews,
+           SUM(rated_reviews) AS rated_reviews,
            SUM(rating_sum) AS rating_sum
     FROM MART.MART_PRODUCT_PULSE
     GROUP BY product_id
@@ -24,7 +24,7 @@ SELECT h.product_id,
        h.carts,
        h.orders,
        ROUND(h.carts / NULLIF(h.sessions, 0), 3) AS carts_per_viewing_visit,
-       ROUND(h.rating_sum / NULLIF(h.reviews, 0), 2) AS average_rating
+       ROUND(h.rating_sum / NULLIF(h.rated_reviews, 0), 2) AS average_rating
 FROM halves h
 LEFT JOIN CORE.DIM_PRODUCT d ON d.product_id = h.product_id AND d.is_current
 WHERE h.half = 1

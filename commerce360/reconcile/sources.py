@@ -30,10 +30,11 @@ def mongo_documents(mongo: Mongo, collection: str) -> Iterator[Row]:
     import datetime as dt
 
     import pymongo
-    from bson.codec_options import CodecOptions
+    from bson.codec_options import CodecOptions, DatetimeConversion
     from pymongo.errors import PyMongoError
 
-    options: CodecOptions[Row] = CodecOptions(tz_aware=True, tzinfo=dt.UTC)
+    clamp = DatetimeConversion.DATETIME_CLAMP  # a date that Python cannot hold is one that the lake refuses
+    options: CodecOptions[Row] = CodecOptions(tz_aware=True, tzinfo=dt.UTC, datetime_conversion=clamp)
     try:
         with pymongo.MongoClient[Row](mongo.uri, serverSelectionTimeoutMS=10_000) as client:
             yield from client[mongo.database].get_collection(collection, codec_options=options).find()

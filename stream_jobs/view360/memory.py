@@ -33,7 +33,7 @@ CREATE INDEX orders_customer ON orders (customer) WHERE customer IS NOT NULL;
 CREATE INDEX orders_visitor ON orders (visitor) WHERE visitor IS NOT NULL;
 CREATE TABLE lines (product INT, id TEXT, PRIMARY KEY (product, id)) WITHOUT ROWID;
 CREATE TABLE visits (id TEXT PRIMARY KEY, visitor TEXT, customer INT, start INT, campaign TEXT, row BLOB) WITHOUT ROWID;
-CREATE INDEX visits_visitor ON visits (visitor);
+CREATE INDEX visits_visitor ON visits (visitor, start);
 CREATE INDEX visits_customer ON visits (customer) WHERE customer IS NOT NULL;
 CREATE TABLE reviews (id TEXT PRIMARY KEY, seq INT, pos INT, customer INT, hash TEXT, language TEXT, silver BLOB, row BLOB) WITHOUT ROWID;
 CREATE INDEX reviews_customer ON reviews (customer) WHERE customer IS NOT NULL;
@@ -66,7 +66,7 @@ class Memory:
         return found
 
     def keep_click(self, row: Row) -> None:
-        visitor = None if row["is_deleted"] or row["occurred_at"] is None else row["visitor_id"]
+        visitor = None if row["is_deleted"] or row["occurred_at"] is None else row["visitor_id"] or None
         values = (row["event_id"], row["seq"], row["source_offset"], visitor, _packed(row))
         self._db.execute("INSERT OR REPLACE INTO clicks VALUES (?, ?, ?, ?, ?)", values)
 
@@ -108,6 +108,11 @@ class Memory:
         found = self._db.execute(f"SELECT id FROM orders WHERE {sql} AND at BETWEEN ? AND ?", (whose, micros(start), micros(end)))
         return [i for (i,) in found]
 
+    def order_ids_of_browser(self, visitor_id: str, start: dt.datetime, end: dt.datetime) -> list[str]:
+        """Orders of the visitor, whoever it is, placed from `start` to `end`, both included."""
+        sql = "SELECT id FROM orders WHERE visitor = ? AND at BETWEEN ? AND ?"
+        return [i for (i,) in self._db.execute(sql, (visitor_id, micros(start), micros(end)))]
+
     def customers_of_product(self, product_id: int) -> set[int]:
         """Who ordered it."""
         sql = "SELECT DISTINCT o.customer FROM lines l JOIN orders o ON o.id = l.id WHERE l.product = ? AND o.customer IS NOT NULL"
@@ -121,6 +126,12 @@ class Memory:
 
     def visits_of_customer(self, customer_id: int) -> list[Visit]:
         return self._all("SELECT row FROM visits WHERE customer = ?", customer_id)
+
+    def last_visits(self, visitor_id: str, upto: dt.datetime) -> list[Visit]:
+        """The last visits of the visitor begun at or before a time, oldest first: several where they began at the same time."""
+        last = "SELECT MAX(start) FROM visits WHERE visitor = ? AND start <= ?"
+        found = self._all(f"SELECT row FROM visits WHERE visitor = ? AND start = ({last})", visitor_id, visitor_id, micros(upto))
+        return sorted(found, key=lambda visit: str(visit.event_ids[0]))
 
     def touches(self, order: Order, start: dt.datetime, end: dt.datetime) -> list[Touch]:
         """Campaign visits of the person who ordered that began from `start` to `end`."""
@@ -236,8 +247,11 @@ def digest(table: Table, row: Row) -> bytes:
 @cache
 def _columns(table: Table) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
     """Columns that count, and how to read what has several forms of one value: times have zones, decimals trailing zeros."""
-    readers = {"timestamp": _plain, "decimal(12,2)": _plain, "decimal(14,2)": _plain, "decimal(6,4)": _plain, "decimal(14,4)": _plain}
-    return tuple((c.name, readers.get(c.type)) for c in table.columns if c.name not in LINEAGE_NAMES)
+    return tuple((c.name, _reader(c.type)) for c in table.columns if c.name not in LINEAGE_NAMES)
+
+
+def _reader(kind: str) -> Callable[[Any], Any] | None:
+    return _plain if kind == "timestamp" or kind.startswith("decimal") else None
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from schemas.shop import CURRENCY
 from stream_jobs.entity import Row
+from stream_jobs.view360.days import bounded
 
 
 class Line(NamedTuple):
@@ -59,11 +60,11 @@ def order_of(rows: Iterable[Row]) -> Order | None:
     return Order(
         head["order_id"],
         head["customer_id"],
-        head["visitor_id"],
-        head["ordered_at"],
+        head["visitor_id"] or None,
+        bounded(head["ordered_at"]),
         head["status"],
-        head["currency"],
-        head["campaign_id"],
+        head["currency"] or None,
+        head["campaign_id"] or None,
         head["source"],
         tuple(Line(r["product_id"], r["quantity"] or 0, cents(r["sale_amount"])) for r in lines),
     )

@@ -79,6 +79,7 @@ def of_review(row: Row | None) -> Sums:
     score: Decimal | None = row["sentiment"]
     measures = {
         "reviews": 1,
+        "rated_reviews": int(row["rating"] is not None),
         "rating_sum": row["rating"] or 0,
         "scored_reviews": int(score is not None),
         "sentiment_sum": 0 if score is None else int(score.scaleb(4)),
@@ -102,6 +103,6 @@ def row_of(table: Table, key: tuple[Any, ...], measures: Measures) -> Row:
     for column in table.columns:
         if column.name not in row and column.name != "batch_id":
             amount = measures.get(column.name, 0)
-            scale = {"decimal(14,2)": 2, "decimal(14,4)": 4}.get(column.type)
+            scale = {"decimal(18,2)": 2, "decimal(18,4)": 4}.get(column.type)
             row[column.name] = amount if scale is None else Decimal(amount).scaleb(-scale)
     return row

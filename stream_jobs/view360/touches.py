@@ -22,12 +22,12 @@ class Touch(NamedTuple):
     campaign_id: str
 
 
-def attribution(order: Order, sessions: Iterable[Touch]) -> dict[int, Row]:
-    """Rows of gold.mart_attribution by touch number. `sessions`: campaign visits of the person, of any time."""
+def attribution(order: Order, sessions: Iterable[Touch], own: Touch | None = None) -> dict[int, Row]:
+    """Rows of gold.mart_attribution by touch number. `sessions`: campaign visits of the person, of any time; `own`: the order's."""
     at = order.ordered_at
     if at is None:
         return {}
-    touches = sorted(t for t in sessions if at - WINDOW < t.started_at <= at)
+    touches = sorted({t for t in sessions if at - WINDOW < t.started_at <= at} | ({own} if own else set()))
     amount, count = order.cents, len(touches)
     same: Row = {
         "order_id": order.order_id,
@@ -42,7 +42,7 @@ def attribution(order: Order, sessions: Iterable[Touch]) -> dict[int, Row]:
     }
     if not touches:
         whole = dict.fromkeys(("first_touch", "last_touch", "linear"), money(amount))
-        return {0: {**same, "touch_no": 0, "campaign_id": DIRECT, "session_id": None, "touched_at": None, **whole}}
+        return {0: {**same, "touch_no": 0, "campaign_id": order.campaign_id or DIRECT, "session_id": None, "touched_at": None, **whole}}
     return {
         number: {
             **same,

@@ -22,7 +22,7 @@ from schemas.tables import CLICKSTREAM, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES, RE
 from stream_jobs.entity import Key, Row
 from stream_jobs.keyed import KeyedLog, Outcome
 from stream_jobs.values import EPOCH
-from stream_jobs.view360.days import day_of
+from stream_jobs.view360.days import day_of, rows_of
 from stream_jobs.view360.memory import Memory, digest
 from stream_jobs.view360.sums import TABLES as SUMMED
 from stream_jobs.view360.work import Products, Work, unit_of
@@ -142,4 +142,4 @@ class View:
 
     def _newest(self, table: Table) -> Iterator[Iterable[Row]]:
         for batch in self.lake.batches_of(table, table.newest_sql(table.entity)):
-            yield batch.to_pylist()
+            yield rows_of(table, batch)

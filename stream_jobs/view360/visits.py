@@ -46,7 +46,7 @@ def visits_of(visitor_id: str, events: Iterable[Event], orders: Iterable[Order])
     named = [next((e.customer_id for e in group if e.customer_id is not None), None) for group in groups]
     visits = [_visit(visitor_id, group, *who) for group, who in zip(groups, _identities(named), strict=True)]
     for order in orders:
-        if order.ordered_at is not None and not order.is_cancelled and (visit := _visit_at(visits, order.ordered_at)):
+        if order.ordered_at is not None and not order.is_cancelled and (visit := visit_at(visits, order.ordered_at)):
             visit.row["orders"] += 1
     return visits
 
@@ -99,19 +99,20 @@ def _visit(visitor_id: str, events: Sequence[Event], customer_id: int | None, id
         "products": len(views),
         "landing_page": first.page,
         "exit_page": last.page,
-        "device": next((e.device for e in events if e.device is not None), None),
-        "campaign_id": next((e.campaign_id for e in events if e.campaign_id is not None), None),
+        "device": next((e.device for e in events if e.device), None),
+        "campaign_id": next((e.campaign_id for e in events if e.campaign_id), None),
         "orders": 0,
     }
     return Visit(row, tuple(e.event_id for e in events), dict(views), dict(carts))
 
 
 def session_id(visitor_id: str, first_event_id: str) -> str:
-    return hashlib.sha256(f"{visitor_id}|{first_event_id}".encode()).hexdigest()[:32]
+    """The length says where the visitor ends: both may have any characters."""
+    return hashlib.sha256(f"{len(visitor_id)}|{visitor_id}|{first_event_id}".encode()).hexdigest()[:32]
 
 
-def _visit_at(visits: Sequence[Visit], at: dt.datetime) -> Visit | None:
-    """The session that an order of that time belongs to (V7)."""
+def visit_at(visits: Sequence[Visit], at: dt.datetime) -> Visit | None:
+    """The session that an order of that time belongs to (V7). `visits`: of one visitor, oldest first; the last begun by then are enough."""
     for visit in reversed(visits):
         if visit.row["started_at"] <= at:
             return visit if at - visit.row["ended_at"] <= INACTIVITY else None

@@ -24,13 +24,14 @@ from stream_jobs.view360.memory import Memory, digest, unit_text
 from stream_jobs.view360.orders import Order, order_of
 from stream_jobs.view360.reviews import review_of, sentiment_key
 from stream_jobs.view360.sums import Measures, Sums
-from stream_jobs.view360.touches import WINDOW, attribution
-from stream_jobs.view360.visits import Event, Visit, visits_of
+from stream_jobs.view360.touches import WINDOW, Touch, attribution
+from stream_jobs.view360.visits import INACTIVITY, Event, Visit, visit_at, visits_of
 
 MICROSECOND = dt.timedelta(microseconds=1)
 LINEAGE = tuple(n for n in LINEAGE_NAMES if n != "batch_id")
 SUMMED = {t.name: t for t in sums.TABLES}
-EMPTY = {"bigint": 0, "int": 0, "boolean": False, "string": "", "decimal(14,2)": 0}  # of a column that is never NULL, in a row that is gone
+PLACED_BY = ("started_at", "ended_at", "campaign_id")  # of a visit: which orders are its own, and for which campaign they count
+EMPTY = {"bigint": 0, "int": 0, "boolean": False, "string": "", "decimal(18,2)": 0}  # of a column that is never NULL, in a row that is gone
 
 
 class Products:
@@ -148,7 +149,7 @@ class Work:
             self._say(DIM_CAMPAIGN, campaign["campaign_id"], {"": row})
 
     def _campaign(self, campaign_id: str | None) -> None:
-        if campaign_id is not None and not self.memory.said(DIM_CAMPAIGN, campaign_id):
+        if campaign_id and not self.memory.said(DIM_CAMPAIGN, campaign_id):
             names = {"name": None, "channel": None, "discount_percent": None}
             self._say(DIM_CAMPAIGN, campaign_id, {"": {"campaign_id": campaign_id, **names, "is_inferred": True}})
 
@@ -181,6 +182,8 @@ class Work:
         self._add(sums.of_visit(before), sums.of_visit(after))
         both = [visit.row for visit in (before, after) if visit is not None]
         self.customers.update(row["customer_id"] for row in both if row["customer_id"] is not None)
+        for row in both if len(both) < 2 or any(both[0][n] != both[1][n] for n in PLACED_BY) else ():
+            self.attributed.update(self.memory.order_ids_of_browser(row["visitor_id"], row["started_at"], row["ended_at"] + INACTIVITY))
         touches = [(row["customer_id"], row["visitor_id"], row["started_at"], row["campaign_id"]) for row in both]
         if len(touches) == 2 and touches[0] == touches[1]:
             return
@@ -195,11 +198,18 @@ class Work:
         order = self.memory.order(order_id)
         rows: dict[int, Row] = {}
         if order is not None and order.ordered_at is not None:
-            rows = attribution(order, self._touches(order, order.ordered_at))
+            rows = attribution(order, self._touches(order, order.ordered_at), self._own_touch(order, order.ordered_at))
         self._say(MART_ATTRIBUTION, order_id, {str(number): row for number, row in rows.items()})
 
     def _touches(self, order: Order, at: dt.datetime) -> Collection[Any]:
         return self.memory.touches(order, at - WINDOW, at) if order.customer_id is not None or order.visitor_id is not None else ()
+
+    def _own_touch(self, order: Order, at: dt.datetime) -> Touch | None:
+        """The visit in which the order was placed, where a campaign brought it."""
+        visit = visit_at(self.memory.last_visits(order.visitor_id, at), at) if order.visitor_id is not None else None
+        if visit is None or visit.row["campaign_id"] is None:
+            return None
+        return Touch(*(visit.row[n] for n in ("started_at", "session_id", "campaign_id")))
 
     def _customer(self, customer_id: int) -> None:
         has_version, current = self.memory.person(customer_id)
@@ -239,7 +249,7 @@ class Work:
 def unit_of(table: Table, row: Row) -> tuple[str, str]:
     """(unit, sub) under which `Work` says a row of the table."""
     if table is FCT_SESSIONS:
-        return row["visitor_id"] or row["session_id"], row["session_id"]
+        return row["session_id"] if row["visitor_id"] is None else row["visitor_id"], row["session_id"]
     if table is MART_ATTRIBUTION:
         return row["order_id"], str(row["touch_no"])
     if table.name in SUMMED:
@@ -258,7 +268,7 @@ def _gone(table: Table, unit: str, sub: str) -> Row:
 
 
 def _visitor_of(click: Row) -> str | None:
-    return None if click["is_deleted"] or click["occurred_at"] is None else click["visitor_id"]
+    return None if click["is_deleted"] or click["occurred_at"] is None else click["visitor_id"] or None
 
 
 def _event(click: Row) -> Event:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lake_records import CHANGE, MONGO_ID, SCHEMAS, change_event, framed, utc
 
+from commerce360.reconcile import documents
 from schemas.types import arrow_schema
+from stream_jobs.entity import Record, RejectedError
 from stream_jobs.silver import DOCUMENTS, Sorted
+from stream_jobs.wire import Decoder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -19,6 +22,22 @@ CLICKS, REVIEWS = DOCUMENTS
 KNOWN = {MONGO_ID: SCHEMAS[MONGO_ID]}
 RAW = "topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, headers ARRAY<STRUCT<key: STRING, value: BINARY>>, "
 RAW += "key BINARY, value BINARY"
+OUT_OF_RANGE: list[tuple[dict[str, Any], str]] = [
+    ({"reviewed_at": 1_772_355_600_123}, "reviewed_at"),  # Date.now() is milliseconds
+    ({"reviewed_at": -1}, "reviewed_at"),
+    ({"reviewed_at": "12026-03-01T09:00:00Z"}, "reviewed_at"),
+    ({"reviewed_at": "+58133-10-26T00:00:00Z"}, "reviewed_at"),
+    ({"reviewed_at": "-0044-03-15T12:00:00Z"}, "reviewed_at"),
+    ({"reviewed_at": "0000-01-01T00:00:00Z"}, "reviewed_at"),
+    ({"reviewed_at": "0001-01-01T00:00:00+14:00"}, "reviewed_at"),
+    ({"reviewed_at": "1969-12-31T23:59:59.999999Z"}, "reviewed_at"),
+    ({"reviewed_at": "2200-01-01T00:00:00Z"}, "reviewed_at"),
+    ({"reviewed_at": "9999-12-31T23:59:59Z"}, "reviewed_at"),
+    ({"rating": 0}, "rating"),
+    ({"rating": 6}, "rating"),
+    ({"rating": -(2**31)}, "rating"),
+    ({"rating": 2**31 - 1, "reviewed_at": "9999-12-31"}, "rating, reviewed_at"),
+]
 RECEIVED = utc(2026, 3, 1, 9, 0, 0, 123_000)
 REVIEW = {"product_id": 5, "customer_id": 7, "rating": 4, "title": "t", "body": "b", "language": "en"}
 REVIEW |= {"reviewed_at": "2026-02-03T04:05:06.789Z"}
@@ -113,6 +132,41 @@ def test_a_change_that_does_not_make_sense_is_undecodable_and_kept_whole(spark: 
     [rejection] = found.rejections
     assert (rejection.reason, rejection.record.value, rejection.record.key) == ("undecodable", value, b"k1")
     assert (rejection.record.origin, rejection.record.timestamp_us) == ("web.shop.reviews/1/1", 1_772_355_600_123_000)
+
+
+def test_a_value_that_cannot_be_meant_is_named_and_its_record_kept_whole(spark: SparkSession) -> None:
+    values = [changed("update", document, id_=f"x{n}") for n, (document, _) in enumerate(OUT_OF_RANGE)]
+    found = take(spark, changed("insert"), *values)
+    assert [r["review_id"] for r in found.rows.to_pylist()] == ["r1"]
+    details = [(r.reason, r.detail, r.record.value) for r in found.rejections]
+    assert details == [
+        ("bad_value", f"the document: {fields} out of range", value) for value, (_, fields) in zip(values, OUT_OF_RANGE, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        *(document for document, _ in OUT_OF_RANGE),
+        *({"reviewed_at": value} for value in ("1970-01-01T00:00:00Z", "2199-12-31T23:59:59.999999Z", "2200-01-01T01:59:59+02:00")),
+        *({"reviewed_at": value} for value in ("+2026-03-01T09:00:00", 1_772_355_600, 0, 2**62, -(2**63), 2**63, 1e9)),
+        *({"reviewed_at": value} for value in ("12026-13-01T00:00:00Z", "12026-02-29T00:00:00Z", "294248-01-01T00:00:00Z", "-0001-02-29")),
+        *({"rating": value} for value in (1, 5, None, 4.5)),
+    ],
+)
+def test_both_readers_judge_values_alike(spark: SparkSession, document: dict[str, Any]) -> None:
+    """What silver takes or refuses, the reconciliation takes or refuses for the same reason, with the same values."""
+    value = spoiled(fullDocument=json.dumps(document))
+    found = take(spark, value)
+    record = Record(REVIEWS.topic.name, 1, 0, 1_772_355_600_123_000, b"k0", value)
+    try:
+        _, event = Decoder(SCHEMAS.get).decode(record._replace(key=None))
+        change = documents.read(REVIEWS, record, event or {})
+        other: Any = [change.row if change else None]
+    except RejectedError as error:
+        other = error.reason
+    here = [{k: v for k, v in row.items() if k != "batch_id"} for row in found.rows.to_pylist()]
+    assert (here or found.rejections[0].reason) == other
 
 
 def test_frames_and_schemas_that_are_not_known_are_told_apart(spark: SparkSession) -> None:

@@ -66,6 +66,7 @@ def _value(column: Column, number: int, place: int) -> Any:
         "decimal(6,4)": Decimal(number % 20_001 - 10_000) / 10_000,
         "decimal(12,2)": Decimal(9_999_999_000 + number) / 100,
         "decimal(14,2)": Decimal(number - 5) / 100,
-        "decimal(14,4)": Decimal(number - 5) / 10_000,
+        "decimal(18,2)": Decimal(10**15 + number - 5) / 100,
+        "decimal(18,4)": Decimal(number - 5) / 10_000,
     }
     return values[column.type]

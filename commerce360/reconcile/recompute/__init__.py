@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from commerce360.lake import Lake
 from schemas import behaviour, marts, shop, tables
+from schemas.behaviour import END_OF_TIME, FIRST_TIME, RATINGS
 from schemas.columns import LINEAGE_NAMES, Table
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ def recompute(base: Base) -> dict[str, pa.Table]:
         engine.register("campaigns", pa.Table.from_pylist(list(shop.campaigns())))
         engine.execute(f"CREATE MACRO zone() AS '{shop.ZONE}'")
         engine.execute(f"CREATE MACRO currency() AS '{shop.CURRENCY}'")
+        for name, at in (("first_time", FIRST_TIME), ("last_time", END_OF_TIME - dt.timedelta(microseconds=1))):
+            engine.execute(f"CREATE MACRO {name}() AS TIMESTAMPTZ '{at.isoformat()}'")
+        for name, rating in zip(("least_rating", "most_rating"), RATINGS, strict=True):
+            engine.execute(f"CREATE MACRO {name}() AS {rating}")
         engine.execute(f"CREATE MACRO as_of() AS DATE '{base.as_of.isoformat()}'")
         engine.execute(_sql("base"))
         return {t.name: engine.sql(_typed(t)).to_arrow_table() for t in TABLES}

@@ -17,10 +17,10 @@ WITH everybody AS (
            last(is_returned ORDER BY ordered_at, order_id) FILTER (counts) AS last_is_returned
     FROM timed GROUP BY customer_id
 ), filed AS (  -- the category that a product had when it was ordered; before its first version that of the first
-    SELECT o.customer_id, s.quantity, coalesce(
+    SELECT o.customer_id, s.quantity, nullif(coalesce(
         (SELECT arg_max_null(p.category, p.valid_from) FROM products p WHERE p.product_id = s.product_id AND p.valid_from <= o.ordered_at),
         CASE WHEN NOT EXISTS (SELECT 1 FROM products p WHERE p.product_id = s.product_id AND p.valid_from <= o.ordered_at)
-             THEN (SELECT arg_min_null(p.category, p.valid_from) FROM products p WHERE p.product_id = s.product_id) END) AS category
+             THEN (SELECT arg_min_null(p.category, p.valid_from) FROM products p WHERE p.product_id = s.product_id) END), '') AS category
     FROM sales s JOIN timed o ON o.order_id = s.order_id WHERE o.counts AND s.product_id IS NOT NULL
 ), favourite AS (
     SELECT customer_id, category AS favourite_category FROM filed WHERE category IS NOT NULL GROUP BY 1, 2

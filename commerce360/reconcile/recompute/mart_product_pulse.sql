@@ -11,11 +11,12 @@ WITH looked AS (
     FROM sales s JOIN orders o ON o.order_id = s.order_id
     WHERE s.product_id IS NOT NULL AND o.ordered_at IS NOT NULL AND NOT o.is_cancelled GROUP BY 1, 2
 ), reviewed AS (
-    SELECT product_id, day, count(*) AS reviews, sum(coalesce(rating, 0)) AS rating_sum, count(sentiment) AS scored_reviews, sum(sentiment) AS sentiment_sum
+    SELECT product_id, day, count(*) AS reviews, count(rating) AS rated_reviews, sum(coalesce(rating, 0)) AS rating_sum,
+           count(sentiment) AS scored_reviews, sum(sentiment) AS sentiment_sum
     FROM said WHERE product_id IS NOT NULL AND day IS NOT NULL GROUP BY 1, 2
 )
 SELECT product_id, day, coalesce(views, 0) AS views, coalesce(sessions, 0) AS sessions, coalesce(carts, 0) AS carts, coalesce(orders, 0) AS orders,
        coalesce(units, 0) AS units, coalesce(returned_units, 0) AS returned_units, coalesce(revenue, 0) AS revenue,
-       coalesce(other_currency_orders, 0) AS other_currency_orders, coalesce(reviews, 0) AS reviews, coalesce(rating_sum, 0) AS rating_sum,
-       coalesce(scored_reviews, 0) AS scored_reviews, coalesce(sentiment_sum, 0) AS sentiment_sum
+       coalesce(other_currency_orders, 0) AS other_currency_orders, coalesce(reviews, 0) AS reviews, coalesce(rated_reviews, 0) AS rated_reviews,
+       coalesce(rating_sum, 0) AS rating_sum, coalesce(scored_reviews, 0) AS scored_reviews, coalesce(sentiment_sum, 0) AS sentiment_sum
 FROM looked FULL JOIN bought USING (product_id, day) FULL JOIN reviewed USING (product_id, day)

@@ -74,3 +74,7 @@ def version(key, number, start, end=None, **more):
 
 def sha(text):
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def session_id(visitor, first_event):
+    return sha(f"{len(visitor)}|{visitor}|{first_event}")

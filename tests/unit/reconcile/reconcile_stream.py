@@ -49,7 +49,7 @@ def document(offset, operation, text=None):
     return record(topics.REVIEWS, offset, {"operationType": operation, "documentKey": '{"_id": "r"}', "fullDocument": full})
 
 
-def order(offset, op, lsn, status):
+def order(offset, op, lsn, status, **more):
     image = {
         "order_id": "o",
         "customer_id": 1,
@@ -57,6 +57,7 @@ def order(offset, op, lsn, status):
         "currency": "EUR",
         "campaign_id": None,
         "ordered_at": "2026-03-01T09:00:00Z",
+        **more,
     }
     return change(topics.ORDERS, offset, op, lsn, image)
 

@@ -4,12 +4,12 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from recompute_rows import DAY, MIN, TICK, T, arrow, base, click, review, rows, sale, score, sessions, sha
+from recompute_rows import DAY, MIN, TICK, T, arrow, base, click, review, rows, sale, score, session_id, sessions, sha
 
 from commerce360.lake import Lake
 from commerce360.reconcile import recompute
 from commerce360.settings import Lake as LakeSettings
-from schemas import shop, tables
+from schemas import behaviour, shop, tables
 from schemas.types import arrow_type
 
 
@@ -34,8 +34,15 @@ def test_thirty_minutes_are_one_session_and_a_microsecond_more_are_two():
 def test_the_session_is_named_after_its_first_event_in_the_order_of_time_and_code_point():
     for first, second in (("a", "b"), ("B", "a"), ("z", "é"), ("\uffff", "\U0001f600")):
         [found] = sessions([click(second, page="/2"), click(first, page="/1")])
-        assert found["session_id"] == sha(f"v|{first}")
+        assert found["session_id"] == session_id("v", first)
         assert (found["landing_page"], found["exit_page"]) == ("/1", "/2")
+
+
+def test_no_two_sessions_have_one_name_whatever_visitors_and_events_are_called():
+    found = sessions([click("b|c", visitor="a"), click("c", visitor="a|b"), click("d", visitor="a|"), click("|d", visitor="a")])
+    assert len({s["session_id"] for s in found}) == len(found) == 3  # of the visitor a both are one
+    [wide] = sessions([click("e", visitor="å😀")])
+    assert wide["session_id"] == sha("2|å😀|e")
 
 
 def test_two_customers_on_one_browser_have_two_sessions_and_each_names_one():
@@ -64,7 +71,7 @@ def test_a_late_event_joins_two_sessions():
     apart = [click("a"), click("c", T + 50 * MIN)]
     assert len(sessions(apart)) == 2
     [joined] = sessions([*apart, click("b", T + 25 * MIN)])
-    assert (joined["session_id"], joined["events"], joined["duration_s"]) == (sha("v|a"), 3, 3000)
+    assert (joined["session_id"], joined["events"], joined["duration_s"]) == (session_id("v", "a"), 3, 3000)
 
 
 def test_a_session_counts_its_events_and_keeps_first_device_and_campaign_that_are_named():
@@ -85,8 +92,8 @@ def test_page_events_without_visitor_or_time_have_no_session_and_know_only_who_t
     assert [(r["event_id"], r["session_id"], r["customer_id"], r["identity"]) for r in found] == [
         ("a", None, 3, "own"),
         ("b", None, None, "none"),
-        ("c", sha("v|c"), 1, "own"),
-        ("d", sha("v|c"), 1, "own"),
+        ("c", session_id("v", "c"), 1, "own"),
+        ("d", session_id("v", "c"), 1, "own"),
     ]
     assert (found[1]["day"], found[2]["source_customer_id"], found[3]["source_session_id"]) == (None, None, "s")
 
@@ -106,6 +113,38 @@ def test_orders_go_to_the_last_session_begun_and_cancelled_ones_and_other_visito
         s["customer_id"]: s["orders"] for s in sessions(clicks, sales=[*sales, sale("p", T, visitor_id=None), sale("q", T, visitor_id="w")])
     }
     assert found == {1: 0, 2: 1}
+
+
+def test_an_empty_text_is_one_that_nobody_knows():
+    clicks = [click("a", device="", campaign_id=""), click("b", T + MIN, device="mobile", campaign_id="c1"), click("x", visitor="")]
+    given = {"clicks": clicks, "sales": [sale("o", visitor_id="", currency="", campaign_id="")], "named": ["", "c1"]}
+    [found] = sessions(**given)
+    assert (found["device"], found["campaign_id"], found["orders"]) == ("mobile", "c1", 0)
+    assert [(r["event_id"], r["session_id"] is None, r["visitor_id"]) for r in rows("fct_page_events", **given)][2] == ("x", True, "")
+    assert [r["campaign_id"] for r in rows("mart_attribution", **given)] == ["direct"]
+    assert [r["currency"] for r in rows("mart_revenue_minute", **given)] == ["XXX"]
+    assert "" not in {r["campaign_id"] for r in rows("dim_campaign", **given)}
+
+
+def test_what_is_out_of_range_in_rows_of_before_counts_as_the_end_of_the_range():
+    first, last = behaviour.FIRST_TIME, behaviour.END_OF_TIME - TICK
+    early, late = dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+    assert [s["started_at"] for s in sessions([click("a", early), click("b", late)])] == [first, last]
+    reviews = rows("fct_reviews", reviews=[review("r", late, rating=99), review("s", None, rating=-1), review("t", early, rating=None)])
+    assert [(r["reviewed_at"], r["rating"]) for r in reviews] == [(last, 5), (None, 1), (first, None)]
+    assert [r["ordered_at"] for r in rows("mart_attribution", sales=[sale("o", early), sale("p", late), sale("q", T)])] == [first, last, T]
+
+
+def test_sums_hold_whatever_their_parts_can_be_worth():
+    sales = [sale("o", amount="999999999999.99", line_no=n, product_id=1, visitor_id="v", customer=1) for n in range(1, 301)]
+    clicks = [click(f"e{n:02}", T - n * 60 * MIN, customer=1, campaign_id="c") for n in range(60)]
+    whole = Decimal("299999999999997.00")
+    shares = rows("mart_attribution", sales=sales, clicks=clicks)
+    assert (len(shares), sum(r["linear"] for r in shares), shares[0]["amount"]) == (60, whole, whole)
+    assert [r["gross_revenue"] for r in rows("mart_revenue_minute", sales=sales)] == [whole]
+    assert [r["revenue"] for r in rows("mart_product_pulse", sales=sales)] == [whole]
+    [customer] = rows("mart_customer_360", sales=sales)
+    assert (customer["lifetime_value"], customer["average_order_value"]) == (whole, whole)
 
 
 # Days
@@ -214,8 +253,8 @@ def test_a_products_day_joins_what_was_seen_bought_and_said_of_it():
     names = ("views", "sessions", "carts", "orders", "units", "returned_units", "other_currency_orders")
     assert [found[1][n] for n in names] == [2, 1, 0, 3, 8, 4, 1]
     assert (found[1]["revenue"], found[2]["carts"], found[2]["orders"]) == (Decimal("5.00"), 1, 0)
-    last = [found[5][n] for n in ("orders", "reviews", "rating_sum", "scored_reviews", "sentiment_sum")]
-    assert last == [1, 2, 5, 1, Decimal("-0.1235")]
+    last = [found[5][n] for n in ("orders", "reviews", "rated_reviews", "rating_sum", "scored_reviews", "sentiment_sum")]
+    assert last == [1, 2, 1, 5, 1, Decimal("-0.1235")]
 
 
 # M3
@@ -246,9 +285,10 @@ def test_linear_shares_are_whole_cents_and_together_the_amount(amount, shares):
     assert [(r["touch_no"], r["campaign_id"], r["touches"]) for r in found] == [(1, "c0", 3), (2, "c1", 3), (3, "c2", 3)]
 
 
-def test_an_order_without_a_touch_is_direct_with_all_of_the_amount():
-    [found] = touched("4.20", 0, campaign_id="c9")
-    assert [found[n] for n in ("touch_no", "campaign_id", "session_id", "touched_at", "touches")] == [0, "direct", None, None, 0]
+@pytest.mark.parametrize(("own", "campaign"), [("c9", "c9"), ("", "direct"), (None, "direct")])
+def test_an_order_without_a_touch_owes_all_to_the_campaign_it_names_or_to_none(own, campaign):
+    [found] = touched("4.20", 0, campaign_id=own)
+    assert [found[n] for n in ("touch_no", "campaign_id", "session_id", "touched_at", "touches")] == [0, campaign, None, None, 0]
     assert {found[n] for n in ("amount", "first_touch", "last_touch", "linear")} == {Decimal("4.20")}
     assert rows("mart_attribution", sales=[sale("o", None)]) == []
 
@@ -265,9 +305,33 @@ def test_touches_are_the_customers_own_on_any_browser_and_the_browsers_only_for_
         click("b", visitor="w", customer=2, campaign_id="theirs"),
         click("c", visitor="u"),
     ]
-    sales = [sale("o", T + MIN, visitor_id="w"), sale("p", T + MIN, customer=None, visitor_id="w"), sale("q", T + MIN, customer=None)]
+    at = T + 31 * MIN
+    sales = [sale("o", at, visitor_id="w"), sale("p", at, customer=None, visitor_id="w"), sale("q", at, customer=None)]
     found = {r["order_id"]: r["campaign_id"] for r in rows("mart_attribution", clicks=clicks, sales=sales)}
     assert found == {"o": "mine", "p": "theirs", "q": "direct"}
+
+
+@pytest.mark.parametrize("status", ["paid", "cancelled"])
+def test_the_visit_in_which_an_order_was_placed_counts_whoever_it_is_and_only_once(status):
+    clicks = [
+        click("a", T - DAY, visitor="u", customer=1, campaign_id="mine"),
+        click("b", T - MIN, visitor="w", customer=2, campaign_id="theirs"),
+        click("c", T, visitor="w", customer=3),
+    ]
+    found = rows("mart_attribution", clicks=clicks[:2], sales=[sale("o", T, visitor_id="w", campaign_id="c9", status=status)])
+    assert [(r["touch_no"], r["campaign_id"], r["touches"]) for r in found] == [(1, "mine", 2), (2, "theirs", 2)]
+    [own] = rows("mart_attribution", clicks=[{**clicks[1], "customer_id": 1}], sales=[sale("o", T, visitor_id="w", status=status)])
+    assert (own["campaign_id"], own["touches"]) == ("theirs", 1)
+    [other] = rows("mart_attribution", clicks=clicks[1:], sales=[sale("o", T, visitor_id="w", campaign_id="c9", status=status)])
+    assert (other["campaign_id"], other["touches"]) == ("c9", 0)  # the last visit begun by then is another one, and no campaign brought it
+    [late] = rows("mart_attribution", clicks=clicks[1:2], sales=[sale("o", T + 29 * MIN + TICK, visitor_id="w", status=status)])
+    assert (late["campaign_id"], late["touches"]) == ("direct", 0)
+
+
+def test_a_visit_of_more_than_thirty_days_still_counts_for_its_own_order():
+    clicks = [click(f"e{n:05}", T + n * 30 * MIN, campaign_id="c") for n in range(31 * 48)]
+    [found] = rows("mart_attribution", clicks=clicks, sales=[sale("o", T + 31 * DAY, visitor_id="v")])
+    assert (found["campaign_id"], found["touched_at"], found["touches"]) == ("c", T, 1)
 
 
 # From a lake

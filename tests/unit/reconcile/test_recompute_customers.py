@@ -73,6 +73,7 @@ CATEGORIES = [
     version({"product_id": 1}, 3, T + 5 * DAY, category="Garden"),
     version({"product_id": 2}, 0, T, T + DAY, category=None),
     version({"product_id": 2}, 1, T + DAY, category="Wine"),
+    version({"product_id": 4}, 0, T, category=""),
 ]
 
 
@@ -88,6 +89,7 @@ CATEGORIES = [
         (1, T + 9 * DAY, "Garden"),
         (2, T - DAY, None),
         (3, T, None),
+        (4, T, None),
         (None, T, None),
     ],
 )

@@ -4,7 +4,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reconcile_stream import ENTITIES, STREAM, T0, customer, decode, document, foreign, record, refold, truncate
+from reconcile_stream import ENTITIES, STREAM, T0, customer, decode, document, foreign, order, record, refold, truncate
 
 from commerce360.reconcile import model
 from commerce360.reconcile.refold import Refold
@@ -56,6 +56,14 @@ def rejected(made):
 def test_what_cannot_be_used_is_counted_with_its_reason_and_a_tombstone_is_nothing():
     made = refold([*STREAM, record(topics.ORDERS, 9, "bad"), record(topics.CUSTOMERS, 9, None)])
     assert rejected(made) == {("oltp.sales.orders", 9, "undecodable")}
+    assert content(made) == content(refold(STREAM))
+
+
+@pytest.mark.parametrize("at", ["1969-12-31T23:59:59.999999Z", "2200-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"])
+def test_values_that_cannot_be_meant_are_counted_and_change_nothing(at):
+    document = {"operationType": "insert", "documentKey": '{"_id": "r"}', "fullDocument": json.dumps({"title": "new", "reviewed_at": at})}
+    made = refold([*STREAM, record(topics.REVIEWS, 8, document), order(9, "u", 900, "shipped", ordered_at=at)])
+    assert rejected(made) == {("web.shop.reviews", 8, "bad_value"), ("oltp.sales.orders", 9, "bad_order")}
     assert content(made) == content(refold(STREAM))
 
 

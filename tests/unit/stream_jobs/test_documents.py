@@ -18,6 +18,7 @@ SCHEMA = pa.schema(
         ("partition", pa.int32()),
         ("sid", pa.int64()),
         ("reason", pa.string()),
+        ("bad_fields", pa.string()),
         ("is_change", pa.bool_()),
         ("key_bytes", pa.binary()),
         ("value_bytes", pa.binary()),
@@ -71,6 +72,15 @@ def test_records_that_say_nothing_and_bad_ones_make_no_row():
         ("unknown_schema", "the value names schema 88", b"w"),
     ]
     assert (found.unknown_ids, found.records) == ({88}, 4)
+
+
+def test_a_time_that_python_has_no_words_for_is_a_bad_record_and_named():
+    table = pa.Table.from_pylist([read(1), read(2, reason="bad_value", bad_fields="reviewed_at", value_bytes=b"v")], SCHEMA)
+    beyond = pa.array([None, 2**62], pa.int64()).cast(SCHEMA.field("reviewed_at").type)
+    found = REVIEWS.sort(table.set_column(SCHEMA.get_field_index("reviewed_at"), SCHEMA.field("reviewed_at"), beyond))
+    assert [r["rating"] for r in found.rows.to_pylist()] == [1]
+    [bad] = found.rejections
+    assert (bad.reason, bad.detail, bad.record.value) == ("bad_value", "the document: reviewed_at out of range", b"v")
 
 
 def test_a_rejection_keeps_the_time_as_kafka_does():

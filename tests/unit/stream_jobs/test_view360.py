@@ -3,13 +3,15 @@
 import datetime as dt
 from random import Random
 
+import pyarrow as pa
 import pytest
-from view_worlds import T0, Change, World
+from view_worlds import T0, Change, World, filled
 
 from commerce360.lake import Lake
 from commerce360.reconcile import recompute
 from commerce360.settings import Lake as LakeSettings
 from schemas import behaviour, tables
+from schemas.marts import MART_ATTRIBUTION, MART_CUSTOMER_360
 from schemas.tables import TABLES
 from stream_jobs.dimensions import CUSTOMERS, PRODUCTS
 from stream_jobs.keyed import KeyedLog, Outcome
@@ -150,6 +152,68 @@ def test_a_batch_touches_only_what_it_changes(tmp_path):
     row = {**last.rows[0], "event_id": "new", "visitor_id": "nobody", "customer_id": None, "event_type": "search", "product_id": None}
     made = job.batch([Change(tables.CLICKSTREAM, ("new",), 9999, ({**row, "occurred_at": AS_OF},))])
     assert {t.entity: len(rows) for t, rows in made.items()} == {"fct_page_events": 1, "fct_sessions": 1, "mart_funnel": 1}
+
+
+def test_a_document_that_was_stored_before_such_were_refused_does_not_stop_the_job(tmp_path):
+    """Python has no words for its time, and its rating fits no average."""
+    world, job = World(5), Job(tmp_path)
+    job.batch(world.changes)
+    beyond = [-(2**62), 2**62, None]
+    for table, time in ((tables.CLICKSTREAM, "occurred_at"), (tables.REVIEWS, "reviewed_at")):
+        known = next(c.rows[0] for c in world.changes if c.table is table and not c.rows[0]["is_deleted"])
+        rows = [{**known, table.key[0]: f"old{n}", "customer_id": 1, "product_id": 1, "batch_id": 0} for n in range(3)]
+        rows = [{**r, "visitor_id": "a"} if table is tables.CLICKSTREAM else {**r, "rating": 2**31 - 1} for r in rows]
+        found = job.lake.arrow(table, rows)
+        at = found.schema.get_field_index(time)
+        job.lake.append(table, found.set_column(at, found.schema.field(at), pa.array(beyond, found.schema.field(at).type)), "q", 0)
+    job.start()
+    job.batch([])
+    assert plain(job.lake) == job.shown()
+    ended = [r["last_contact_at"] for r in job.lake.newest(MART_CUSTOMER_360).to_pylist() if r["customer_id"] == 1]
+    assert ended == [behaviour.END_OF_TIME - dt.timedelta(microseconds=1)]
+
+
+def test_a_session_of_nobody_that_was_said_before_is_gone_after_the_next_start(tmp_path):
+    job = Job(tmp_path)
+    said = {"session_id": "s", "is_deleted": False, "visitor_id": "", "started_at": T0, "ended_at": T0, "day": T0.date(), "events": 1}
+    job.append(behaviour.FCT_SESSIONS, [said])
+    job.start()
+    job.batch([])
+    assert job.shown() == plain(job.lake)
+    assert job.shown()[behaviour.FCT_SESSIONS.name] == []
+
+
+def click(event_id, visitor_id, customer_id, at, campaign_id=None):
+    row = filled(tables.CLICKSTREAM, event_id=event_id, seq=1, source_offset=1, is_deleted=False, event_type="view", occurred_at=at)
+    row |= {"visitor_id": visitor_id, "customer_id": customer_id, "campaign_id": campaign_id}
+    return Change(tables.CLICKSTREAM, (event_id,), 1, (row,))
+
+
+def test_an_order_is_owed_to_the_visit_it_was_placed_in_whatever_comes_late(tmp_path):
+    """Each step changes which visit that is, or what is known of it, and nothing else of the order."""
+    job, ordered = Job(tmp_path), T0 + dt.timedelta(minutes=20)
+    head = {
+        "order_id": "o",
+        "customer_id": 1,
+        "visitor_id": "a",
+        "status": "paid",
+        "currency": "EUR",
+        "source": "web",
+        "ordered_at": ordered,
+    }
+    line = filled(tables.FCT_SALES, **head, campaign_id="own", line_no=1, quantity=1, is_complete=True, is_deleted=False)
+    steps = [
+        (Change(tables.FCT_SALES, ("o",), 1, (line,)), "own"),
+        (click("e1", "a", 2, T0 - dt.timedelta(minutes=11), "c1"), "own"),  # ended 31 minutes before the order
+        (click("e2", "a", None, T0), "c1"),  # it goes on
+        (click("e3", "a", 3, T0 + dt.timedelta(minutes=10)), "own"),  # somebody else took over, whom no campaign brought
+        (click("e4", "a", None, T0 + dt.timedelta(minutes=20), "c2"), "c2"),
+    ]
+    for change, campaign in steps:
+        job.batch([change])
+        [found] = job.lake.newest(MART_ATTRIBUTION, where="NOT is_deleted").to_pylist()
+        assert found["campaign_id"] == campaign
+        assert plain(job.lake) == job.shown()
 
 
 @pytest.mark.parametrize("days", [1, 8, 31, 62, 200])

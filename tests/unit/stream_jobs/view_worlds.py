@@ -1,6 +1,7 @@
 """Small shops at random, as changes of the base tables: documents with edits and deletions, orders with their lives, histories, scores.
 
-Everything collides on purpose: few visitors, times around 30 minutes apart, equal times, customers who share a browser.
+Everything collides on purpose: few visitors, times around 30 minutes apart, equal times, customers who share a browser. Some texts are
+empty, some times are the first or the last that a document may have, and orders of before may be of any time and worth anything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from schemas.columns import Table
 T0 = dt.datetime(2026, 3, 27, 21, 0, tzinfo=dt.UTC)  # the night to a day in which the clocks go forward is near
 MINUTE = dt.timedelta(minutes=1)
 Row = dict[str, Any]
+FIRST, LAST = behaviour.FIRST_TIME, behaviour.END_OF_TIME - dt.timedelta(microseconds=1)
+ANY_TIME = (FIRST, LAST, dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, 23, 59, 59, 999_999, dt.UTC))
+MOST = 99_999_999_999_999  # cents: what a line can be worth
 GAPS = (0, 0, 1, 5, 29, 30, 30, 31, 45, 200, 1440)
 
 
@@ -63,6 +67,10 @@ class World:
         """Now, or late."""
         return self.at - self._one(0, 0, 0, 10, 31, 300, 3000) * MINUTE + dt.timedelta(microseconds=self._one(0, 0, 1))
 
+    def _meant(self, *others: dt.datetime | None) -> dt.datetime | None:
+        """The time of a document."""
+        return self._one(*others, *[self._time()] * 20, self._one(FIRST, LAST))
+
     def _click(self) -> None:
         event_id = f"e{self.random.randrange(40):02d}"
         gone = self.random.random() < 0.07
@@ -70,33 +78,33 @@ class World:
         if not gone:
             row |= {
                 "session_id": "s",
-                "visitor_id": self._one("a", "a", "b", "b", "c", None),
+                "visitor_id": self._one("a", "a", "b", "b", "c", None, ""),
                 "customer_id": self._one(None, None, None, 1, 2),
             }
             row |= {"event_type": self._one("view", "view", "cart", "checkout", "login", "search"), "product_id": self._one(None, 1, 1, 2)}
             row |= {
                 "page": self._one("/", "/p"),
-                "device": self._one(None, "mobile", "desktop"),
-                "campaign_id": self._one(None, "c1", "c2"),
+                "device": self._one(None, "", "mobile", "desktop"),
+                "campaign_id": self._one(None, "", "c1", "c2"),
             }
-            row["occurred_at"] = self._one(self._time(), self._time(), self._time(), None) if self.random.random() < 0.3 else self._time()
+            row["occurred_at"] = self._meant(None)
         self._note(tables.CLICKSTREAM, (event_id,), row)
 
     def _order(self) -> None:
         order_id = f"o{self.random.randrange(15):02d}"
-        head = {"order_id": order_id, "customer_id": self._one(None, 1, 1, 2, 4), "visitor_id": self._one(None, "a", "b")}
+        head = {"order_id": order_id, "customer_id": self._one(None, 1, 1, 2, 4), "visitor_id": self._one(None, "", "a", "a", "b", "b")}
         head |= {
             "status": self._one("placed", "paid", "shipped", "cancelled", "returned"),
-            "currency": self._one("EUR", "EUR", "EUR", "USD", None),
+            "currency": self._one("EUR", "EUR", "EUR", "USD", None, ""),
         }
         head |= {
-            "campaign_id": self._one(None, "c1", "c3"),
+            "campaign_id": self._one(None, "", "c1", "c3"),
             "source": self._one("web", "oltp"),
-            "ordered_at": self._one(None, *[self._time()] * 9),
+            "ordered_at": self._one(None, *[self._time()] * 9, self._one(*ANY_TIME)),
         }
         lines = [filled(tables.FCT_SALES, **head, line_no=0, is_complete=False, is_deleted=False)]
         for line_no in range(1, self.random.randrange(1, 4)):
-            quantity, cents = self._one(1, 2, 3), self.random.randrange(1, 9999)
+            quantity, cents = self._one(1, 2, 3), self._one(*[self.random.randrange(1, 9999)] * 9, MOST, -MOST)
             line = {"product_id": self._one(1, 2, 3, 9, None), "quantity": quantity, "sale_amount": Decimal(cents).scaleb(-2)}
             state = {"is_complete": self.random.random() < 0.95, "is_deleted": self.random.random() < 0.05}
             lines.append(filled(tables.FCT_SALES, **head, line_no=line_no, **line, **state))
@@ -116,7 +124,7 @@ class World:
                 "title": title or None,
                 "body": body,
                 "language": self._one("en", "en", None),
-                "reviewed_at": self._one(None, *[self._time()] * 6),
+                "reviewed_at": self._meant(None, None, None),
             }
         self._note(tables.REVIEWS, (review_id,), row)
 
@@ -164,7 +172,12 @@ class World:
             if rows:
                 rows[-1] = {**rows[-1], "valid_to": start, "is_current": False}
             row = filled(
-                tables.DIM_PRODUCT, product_id=product_id, seq_pos=number, seq_ord=0, op="u", category=self._one("Toys", "Books", "Garden")
+                tables.DIM_PRODUCT,
+                product_id=product_id,
+                seq_pos=number,
+                seq_ord=0,
+                op="u",
+                category=self._one("Toys", "Books", "Garden", "", None),
             )
             rows.append({**row, "valid_from": start, "is_current": True, "is_visible": True, "is_deleted": False})
             self._note(tables.DIM_PRODUCT, (product_id,), *rows)
