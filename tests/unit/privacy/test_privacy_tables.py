@@ -114,7 +114,7 @@ def lake(tmp_path: Path) -> DyingLake:
         for n, (topic, key, value) in enumerate(sent())
     ]
     made.append(RECORDS, rows, "q", 0)
-    log, rejections = rebuild.refold(made, CUSTOMERS, Decoder(schema_of))
+    log, rejections = rebuild.refold(made, CUSTOMERS.extended(DIM_CUSTOMER), Decoder(schema_of))
     made.append(log.entity.table, [{**row, "batch_id": 0} for key in log.store for row in log.store.get(key)], "q", 0)
     letters = [(r.record[:3], r.reason, r.detail, r.record.value) for r in rejections]
     letters += [((row["topic"], 0, row["offset"]), "unknown_schema", "", row["value"]) for row in rows[-3:]]
@@ -180,7 +180,7 @@ def differences(lake: Lake) -> dict[str, int]:
 def test_killed_anywhere_and_run_again_nothing_is_left_and_the_history_is_what_bronze_says(
     lake: DyingLake, tmp_path: Path, dies_after: int
 ) -> None:
-    before, loser = shape(lake), rebuild.refold(lake, CUSTOMERS, Decoder(schema_of))[1][0].record.offset
+    before, loser = shape(lake), rebuild.refold(lake, CUSTOMERS.extended(DIM_CUSTOMER), Decoder(schema_of))[1][0].record.offset
     assert words_in(lake) == set(WORDS)
     people = People(frozenset({7}), Tokens(b""), schema_of)
     key = Eraser(Settings(state=tmp_path, lake=lake.settings))._choose_key(people, privacy.their_records(lake, people))
@@ -194,7 +194,7 @@ def test_killed_anywhere_and_run_again_nothing_is_left_and_the_history_is_what_b
     assert words_in(lake) <= {"Marylebone", "Ada Lovelace"}, "where somebody else lives, and a poster"
     assert shape(lake) == before
     assert differences(lake) == {"equal": 6, "changed": 0, "missing": 0, "extra": 0}
-    assert rebuild.refold(lake, CUSTOMERS, Decoder(schema_of))[1][0].record.offset == loser
+    assert rebuild.refold(lake, CUSTOMERS.extended(DIM_CUSTOMER), Decoder(schema_of))[1][0].record.offset == loser
     letters = {(r["topic"], r["offset"]): r["value"] for r in lake.query(DEAD_LETTERS, "SELECT * FROM dead_letters").to_pylist()}
     assert letters[PRODUCTS.name, 11] == b"\0\0\0\0\x63 a poster of Ada Lovelace", "not one of their topics"
     assert letters[REVIEWS.name, 10] == b"\0\0\0\0\x63 about Marylebone"
