@@ -38,7 +38,6 @@ Note = Callable[[str], None]
 CAUGHT_UP_S = 300.0
 KAFKA_S = 30.0
 KEYS = 200  # tries for one that leaves the winners of conflicts as they are
-RESTING = ("lake", "loader", "page")  # the page remembers names
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class Eraser:
         self._refuse_words(customer_ids)
         with Client(self.settings.warehouse) as warehouse, Held(self.settings.state, "lake"):
             self._wait_loaded(warehouse)
-            with Held(self.settings.state, "loader"), Held(self.settings.state, "page"):
+            with Held(self.settings.state, "loader"), Held(self.settings.state, "page"):  # the page remembers names
                 done = self._rewrite(warehouse, customer_ids, key)
         return {"customers": sorted(customer_ids), **done}
 
