@@ -109,15 +109,15 @@ class Reader(threading.Thread):
 
 
 def test_a_lake_that_was_there_before_is_loaded_and_a_table_without_rows_holds_nothing_up(stack: Stack, lake: LakeWriter) -> None:
-    for _ in range(60):
+    for _ in range(30):
         lake.batch(without=(FCT_PAGE_EVENTS, FCT_REVIEWS, DIM_DATE))
     lake.append(FCT_REVIEWS)  # a batch that is not complete
     stack.start_service("loader")
-    wait_shown(stack, 59)
+    wait_shown(stack, 29)
     with Client(stack.settings().warehouse) as sql:
-        assert [r["batch_id"] for r in sql.query("SELECT BATCH_ID FROM OPS.LAKE_BATCHES ORDER BY 1")] == list(range(60))
+        assert [r["batch_id"] for r in sql.query("SELECT BATCH_ID FROM OPS.LAKE_BATCHES ORDER BY 1")] == list(range(30))
         assert sql.query("SELECT * FROM RAW.FCT_REVIEWS") == sql.query("SELECT * FROM CORE.DIM_DATE") == []
-        assert len(sql.query("SELECT * FROM CORE.FCT_SALES")) == 60
+        assert len(sql.query("SELECT * FROM CORE.FCT_SALES")) == 30
     for table in (FCT_PAGE_EVENTS, DIM_DATE, *(t for t in FED if t not in (BATCHES, FCT_PAGE_EVENTS, FCT_REVIEWS, DIM_DATE))):
         lake.append(table)
     lake.rows += 1
