@@ -30,6 +30,7 @@ WINDOWS = ("snapshot-window-open", "snapshot-window-close")
 OWN = "c360-snapshot-"  # ids of signals that may go once they are served
 COLLECTIONS = "incremental_snapshot_collections"
 CHUNK_SIZE = 1024  # Debezium's default
+MOVES_S = 60.0  # of a connector or a task to another worker
 PLAIN = re.compile(r"\w+")
 POLL_S, STATUS_EVERY_S = 0.3, 2.0
 
@@ -110,8 +111,10 @@ def all_tables(cluster: Cluster, config: Config) -> list[Table]:
 
 
 def running(cluster: Cluster, name: str) -> None:
-    """Raises C360Error unless its tasks run: nobody would read the signal."""
-    found = known(cluster.client, name)
+    """Raises C360Error unless its tasks run: nobody would read the signal. Waits a while for one that moves to another worker."""
+    deadline = time.monotonic() + MOVES_S
+    while "UNASSIGNED" in (found := known(cluster.client, name)).summary and time.monotonic() < deadline:
+        time.sleep(0.5)
     if found.failed:
         hint = f"repair it, then `c360 connect restart {name} --failed`, and ask again"
         raise C360Error(f"connector {name} has failed, it would not see the request: {found.cause}", hint)
