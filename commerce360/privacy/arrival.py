@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 
@@ -70,10 +69,8 @@ def _newest_second(lake: Lake) -> int:
 
 
 def _lake_behind(lake: Lake, ends: Ends) -> str:
-    batch = lake.last_batch()
-    done = json.loads(batch["offsets"]) if batch else {}
-    lag = sum(max(0, end - int(done.get(t, {}).get(str(p), 0))) for t, parts in ends.items() for p, end in parts.items())
-    return f"the lake is {lag} records behind" if lag else ""
+    lag = drain.offsets_behind(lake.last_batch(), ends)
+    return f"the lake is {lag} offsets behind" if lag else ""
 
 
 def _uncommitted(settings: Settings, ends: Mapping[int, int]) -> int:

@@ -21,7 +21,7 @@ from stream_jobs.scd2.change import canonical, resolve
 
 MANY = 500  # offsets or ids in one predicate
 Place = tuple[str, int, int]
-PERSONAL_TOPICS = (topics.CUSTOMERS.name, topics.REVIEWS.name, topics.CLICKSTREAM.name)
+PERSONAL_TOPICS = tuple(KEPT)
 NAMED_IN = (tables.DIM_CUSTOMER, tables.REVIEWS, tables.CLICKSTREAM, tables.FCT_SALES)  # where a number of a customer may be known
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from commerce360 import metrics
 from commerce360.errors import C360Error, UnavailableError
@@ -72,14 +72,18 @@ class Drain:
         if not self.lake.exists(BATCHES):
             return "the lake has no tables yet"
         batch = self.lake.last_batch()
-        done = json.loads(batch["offsets"]) if batch else {}
-        lag = sum(max(0, end - int(done.get(t, {}).get(str(p), 0))) for t, parts in ends.items() for p, end in parts.items())
-        if lag:
+        if lag := offsets_behind(batch, ends):
             return f"the lake is {lag} offsets behind"
         shown = int(metrics.read(self.settings.state, "loader").get("batch_id", -1))
         if batch and shown < batch["batch_id"]:
             return f"the warehouse is {batch['batch_id'] - shown} batches behind"
         return ""
+
+
+def offsets_behind(batch: Row | None, ends: Mapping[str, Mapping[int, int]]) -> int:
+    """How many offsets below `ends` the lake's last batch does not have."""
+    done = json.loads(batch["offsets"]) if batch else {}
+    return sum(max(0, end - int(done.get(t, {}).get(str(p), 0))) for t, parts in ends.items() for p, end in parts.items())
 
 
 def connectors_behind(connect: Connect, wal: int) -> str:
