@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas import tables
+from schemas import star, tables
 from schemas.reading import SNOWFLAKE, Facts, Target, spans, visible, with_inferred
+from schemas.shop import ZONE
 from schemas.tables import Table
 from schemas.types import SNOWFLAKE as TYPES
 
@@ -24,7 +25,7 @@ def landing(table: Table) -> str:
 
 def view(table: Table) -> str:
     """`SCHEMA.VIEW` that people read: marts in MART, the star in CORE."""
-    return f"{'MART' if table.entity.startswith('mart_') else 'CORE'}.{table.entity.upper()}"
+    return star.BY_ENTITY[table.entity].name
 
 
 def statements(database: str) -> list[str]:
@@ -83,7 +84,8 @@ def _sales() -> str:
     c, p = spans(tables.DIM_CUSTOMER, customers, SNOWFLAKE), spans(tables.DIM_PRODUCT, products, SNOWFLAKE)
     return (
         f"WITH s AS ({sales}), c AS ({c}), p AS ({p}) "
-        f"SELECT {names}, {customer.key} AS customer_version_key, {customer.match} AS customer_match, "
+        f"SELECT {names}, CAST(CONVERT_TIMEZONE('UTC', '{ZONE}', s.ordered_at) AS DATE) AS day, "
+        f"{customer.key} AS customer_version_key, {customer.match} AS customer_match, "
         f"p.version_key AS product_version_key, {product.match} AS product_match FROM s {customer.join} {product.join}"
     )
 

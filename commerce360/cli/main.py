@@ -7,7 +7,7 @@ import sys
 import typer
 
 from commerce360 import __version__
-from commerce360.cli import connect, demo, privacy, questions, scd2, scd2_capture, scd2_explain, scd2_rebuild, shop, stack
+from commerce360.cli import connect, demo, privacy, questions, scd2, scd2_capture, scd2_explain, scd2_rebuild, shop, stack, warehouse
 from commerce360.errors import C360Error, ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
@@ -22,6 +22,7 @@ app.add_typer(scd2.app, name="scd2", help="SCD2 history: rules, cases, explanati
 app.add_typer(connect.app, name="connect")
 app.add_typer(shop.app, name="shop")
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(warehouse.app, name="warehouse")
 
 
 def show_version(value: bool) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from schemas import star
 from schemas.behaviour import FCT_PAGE_EVENTS
 from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_DATE, DIM_PRODUCT, FCT_SALES, FED
 from schemas.types import SNOWFLAKE
@@ -179,3 +180,16 @@ def test_a_customer_that_only_sales_know_has_one_inferred_row_that_they_point_at
     world.put(DIM_CUSTOMER, 1, customer_id=8, seq_pos=1, seq_ord=0, op="r", version_key="known", valid_from=at(0))
     world.close(1)
     assert [(r["version_key"], r["is_inferred"]) for r in world.ask("SELECT * FROM CORE.DIM_CUSTOMER")] == [("known", False)]
+
+
+def test_a_view_has_exactly_the_columns_that_the_star_says(session):
+    for view in star.VIEWS:
+        found = [row[0].lower() for row in session.execute(f"DESCRIBE VIEW {view.name}").fetchall()]
+        assert found == [c.name for c in view.columns], view.name
+
+
+def test_a_sale_belongs_to_the_day_of_the_shop_and_not_of_utc(world):
+    late = dt.datetime(2026, 7, 1, 22, 30, tzinfo=dt.UTC)
+    world.put(FCT_SALES, 1, order_id="o", ordered_at=late)
+    world.close(1)
+    assert world.ask("SELECT day FROM CORE.FCT_SALES") == [{"day": dt.date(2026, 7, 2)}]
