@@ -28,10 +28,10 @@ help: ## Show this list
 demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500" and the like
 	@$(C360) demo $(ARGS)
 
-test: dev setup ## Fast tests, Spark tests, one stack test that runs the short demo
+test: dev setup ## All tests: the fast ones, those with Spark, those on real servers, those of the page
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
 	@$(PYTEST) tests -m spark
-	@$(PYTEST) tests -m "stack or browser"
+	@$(PYTEST) tests -m "stack or browser" -n 2 --dist loadfile
 
 test-fast: dev ## Only the tests that need no server
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
@@ -40,7 +40,7 @@ test-spark: dev setup ## Only the Spark tests
 	@$(PYTEST) tests -m spark
 
 test-stack: dev setup ## Only the tests against real local servers
-	@$(PYTEST) tests -m stack
+	@$(PYTEST) tests -m stack -n 2 --dist loadfile
 
 test-browser: dev ## Only the tests of the live page in a browser
 	@$(PYTEST) tests -m browser

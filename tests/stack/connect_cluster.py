@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from local_ports import new_state
+from local_ports import free_port, new_state
 
 from commerce360.cli.connect.session import Choice
 from commerce360.local import addresses
@@ -134,10 +133,7 @@ class Workers:
     """The stack's worker and a second one, each of which can be restarted while the other goes on."""
 
     def __init__(self, stack: Stack) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        state = stack.state
+        state, port = stack.state, free_port()
         state.ports[SecondWorker.name] = port
         self.stack = stack
         self.second = SecondWorker(state, java.find_java(17), addresses.source_variables(state))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
-import socket
+import os
 from pathlib import Path
 
-from commerce360.local.state import PORTS
+from commerce360.local.state import PORTS, is_free
+
+# Below the range from which systems give ports to outgoing connections, and a part of it for each process that runs tests beside others.
+FIRST, SHARE = 20_000, 1_500
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_next = itertools.cycle(range(FIRST + WORKER * SHARE, FIRST + (WORKER + 1) * SHARE))
+
+
+def free_port() -> int:
+    return next(port for port in _next if is_free(port))
 
 
 def new_state(root: Path) -> Path:
     root.mkdir(parents=True)
-    with contextlib.ExitStack() as held:
-        probes = {name: held.enter_context(socket.socket()) for name in PORTS}
-        for probe in probes.values():
-            probe.bind(("127.0.0.1", 0))
-        ports = {name: probe.getsockname()[1] for name, probe in probes.items()}
-    (root / "stack.json").write_text(json.dumps({"ports": ports}))
+    (root / "stack.json").write_text(json.dumps({"ports": {name: free_port() for name in PORTS}}))
     return root
