@@ -4,4 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from commerce360.cli.warehouse import model
+
 app = typer.Typer(no_args_is_help=True, help="The warehouse: migrations, model, load, access.")
+app.add_typer(model.app, name="model")
