@@ -1,4 +1,7 @@
-"""Pages made from the code: all `c360 connect` commands, and the shop's parameters. `python -m commerce360.cli.reference` writes them."""
+"""Pages made from the code: all `c360 connect` commands, the shop's parameters, the star.
+
+`python -m commerce360.cli.reference` writes them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from typer.main import get_command
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "connect-cli.md"
 SHOP_PAGE = DOCS / "shop-model.md"
+STAR_PAGE = DOCS / "warehouse-model.md"
+STAR_PICTURE = DOCS / "star.svg"
 HEAD = "<!-- Made by `make docs` from the commands; edit those. -->\n\n"
 
 
@@ -32,6 +37,16 @@ def shop_model() -> str:
     return truth_page.put_into(SHOP_PAGE.read_text(encoding="utf-8"))
 
 
+def star() -> dict[Path, str]:
+    """The script for SqlDBM, the picture, and the page as it is, with its diagrams made anew."""
+    from warehouse.model import export, mermaid, picture
+
+    page = mermaid.put_into(STAR_PAGE.read_text(encoding="utf-8"))
+    return {export.FILE: export.script(), STAR_PICTURE: picture.svg(), STAR_PAGE: page}
+
+
 if __name__ == "__main__":
     PAGE.write_text(connect(), encoding="utf-8")
     SHOP_PAGE.write_text(shop_model(), encoding="utf-8")
+    for file, text in star().items():
+        file.write_text(text, encoding="utf-8")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from commerce360.cli.warehouse import backfill
+from commerce360.cli.warehouse import backfill, model
 
 app = typer.Typer(no_args_is_help=True, help="The warehouse: migrations, model, load, access.")
 app.command()(backfill.backfill)
+app.add_typer(model.app, name="model")
