@@ -15,7 +15,7 @@ from bi.tableau.environments import Environment
 from bi.tableau.xml import add, document, hexadecimal
 from commerce360.errors import ConfigError
 
-AUTHENTICATION = {"oauth": "oauth", "keypair": "key-pair"}
+AUTHENTICATION = {"oauth": "oauth", "keypair": "auth-keypair"}
 TABLE = re.compile(r"\[(?P<database>[^\]]+)\]\.\[(?P<schema>[^\]]+)\]\.\[(?P<name>[^\]]+)\]")
 
 

@@ -55,7 +55,7 @@ def star(root: Element, environment: Environment, initial_sql: str) -> None:
     _columns(federated, fields())
     _looks(root, [*fields(), *CALCULATIONS], [(name, TABLES[name.lower()]) for name, _ in tables])
     _folders(root)
-    graph = _objects(root, [(name, TABLES[name.lower()]) for name, _ in tables])
+    graph = _objects(root, [(name, TABLES[name.lower()]) for name, _ in tables], star=True)
     for (name, table), properties in zip(tables, graph.iter("properties"), strict=True):
         add(properties, "relation", connection=named, name=name, table=table, type="table")
     related = add(graph, "relationships")
@@ -146,8 +146,12 @@ def _folders(root: Element) -> None:
             add(folder, "folder-item", name=f"[{field.name}]", type="field")
 
 
-def _objects(root: Element, tables: Sequence[tuple[str, str]]) -> Element:
+def _objects(root: Element, tables: Sequence[tuple[str, str]], star: bool = False) -> Element:
     add(root, "layout", dim_ordering="alphabetic", measure_ordering="alphabetic", show_structure="false")
+    if star:
+        needs = add(root, "datasource-dependencies", datasource=PARAMETERS_SOURCE)
+        for parameter in PARAMETERS:
+            parameter_column(needs, parameter)
     graph = add(root, "object-graph")
     objects = add(graph, "objects")
     for name, caption in tables:
