@@ -1,7 +1,7 @@
 """The live connection to Snowflake in Tableau's XML: made for an environment, and rewritten for another one.
 
-The attributes are those of public workbooks with class `snowflake`; a connection's attributes are not in Tableau's schema, and none of these
-was opened in Tableau here. `one-time-sql` is what Tableau calls Initial SQL: it runs at connect, not at a refresh of a view.
+The attributes are those of public workbooks with class `snowflake`; a connection's attributes are not in Tableau's schema, and none of
+these was opened in Tableau here. `one-time-sql` is what Tableau calls Initial SQL: it runs at connect, not at a refresh of a view.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A data source as Tableau's XML: relations, fields with their looks, folders, the object graph with its relationships.
 
-The shape follows workbooks that Tableau wrote: datasources/*.twb of tableau/community-tableau-server-insights (2021.1: live connection, custom SQL,
-descriptions, folders) and test/assets/*.twb of tableau/document-api-python (object graph), and the schema of 2026.2. What they taught:
+The shape follows workbooks that Tableau wrote: datasources/*.twb of tableau/community-tableau-server-insights (2021.1: live connection,
+custom SQL, descriptions, folders) and test/assets/*.twb of tableau/document-api-python (object graph), and the schema of 2026.2:
 
 - Related tables share one flat namespace of fields; `<cols>` says which column each is, and relationships are written in the flat names.
 - In custom SQL Tableau doubles `<` and `>`, because `<[Parameters].[x]>` stands for a parameter.

@@ -1,7 +1,8 @@
 """The data source over the star: which views it has, and how they are related. Pure.
 
-Tableau's logical layer relates tables, it does not join them: each sheet queries only the tables that it uses, at their own grain. Facts stand
-on the left, what they share on the right (several base tables: Tableau 2024.2 and newer). A table must not be reached twice from the same fact.
+Tableau's logical layer relates tables, it does not join them: each sheet queries only the tables that it uses, at their own grain.
+Facts stand on the left, what they share on the right (several base tables: Tableau 2024.2 and newer). A table must not be reached twice
+from the same fact.
 """
 
 from __future__ import annotations

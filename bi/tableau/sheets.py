@@ -140,9 +140,7 @@ SHEETS = (
         descending=(Pill("CAMPAIGN_ID (MART_ATTRIBUTION)"), total("LINEAR")),
     ),
     # Product pulse
-    Sheet(
-        "Views and carts by day", STAR, "Line", (total("VIEWS (MART_PRODUCT_PULSE)"),), (Pill("DATE", "tdy"),), filters=(SHOWN,)
-    ),
+    Sheet("Views and carts by day", STAR, "Line", (total("VIEWS (MART_PRODUCT_PULSE)"),), (Pill("DATE", "tdy"),), filters=(SHOWN,)),
     Sheet("Rating by day", STAR, "Line", (Pill("Average rating of products", "usr"),), (Pill("DATE", "tdy"),), filters=(SHOWN,)),
     Sheet("Sentiment by day", "sentiment_by_day", "Line", (total("AVERAGE_SENTIMENT"),), (Pill("DAY", "tdy"),)),
     Sheet(
@@ -155,7 +153,9 @@ SHEETS = (
         descending=(Pill("NAME"), total("VIEWING_VISITS")),
     ),
     # Freshness
-    Sheet("Behind now, in seconds", "freshness", "Bar", (Pill("STREAM"), Pill("HOP_NO"), Pill("HOP")), (total("BEHIND_S"),), color=Pill("HOP")),
+    Sheet(
+        "Behind now, in seconds", "freshness", "Bar", (Pill("STREAM"), Pill("HOP_NO"), Pill("HOP")), (total("BEHIND_S"),), color=Pill("HOP")
+    ),
     Sheet("Newest on each hop", "freshness", "Text", (Pill("STREAM"),), (Pill("HOP_NO"), Pill("HOP")), text=Pill("NEWEST_AT", axis=True)),
 )
 BY_NAME = {sheet.name: sheet for sheet in SHEETS}

@@ -34,7 +34,9 @@ def star_file(environment: Environment) -> Element:
 
 
 def workbook_file(environment: Environment) -> Element:
-    root = Element("workbook", {"original-version": VERSION, "source-build": "0.0.0 (0000.0.0.0)", "source-platform": "win", "version": VERSION})
+    root = Element(
+        "workbook", {"original-version": VERSION, "source-build": "0.0.0 (0000.0.0.0)", "source-platform": "win", "version": VERSION}
+    )
     add(add(root, "document-format-change-manifest"), "ManifestByVersion")
     tag = query_tag(workbook=NAME)
     held = add(root, "datasources")

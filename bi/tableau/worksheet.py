@@ -1,7 +1,7 @@
 """A sheet as Tableau's XML: the fields it depends on, its filters and order, marks, and shelves.
 
-The shape follows the workbooks that `datasource` names. A field on a shelf is an instance of a column, `[<derivation>:<field>:<kind>]`, where the
-kind is nk (discrete), ok (discrete and ordered) or qk (continuous).
+The shape follows the workbooks that `datasource` names. A field on a shelf is an instance of a column, `[<derivation>:<field>:<kind>]`,
+where the kind is nk (discrete), ok (discrete and ordered) or qk (continuous).
 """
 
 from __future__ import annotations

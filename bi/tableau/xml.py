@@ -46,4 +46,5 @@ def formatted(parent: Element, text: str, **run: str) -> None:
 def document(root: Element) -> bytes:
     """As it stands in a file; the same for the same elements."""
     ET.indent(root, "  ")
-    return b"<?xml version='1.0' encoding='utf-8' ?>\n" + ET.tostring(root, encoding="utf-8", xml_declaration=False) + b"\n"
+    text = ET.tostring(root, encoding="unicode")
+    return f"<?xml version='1.0' encoding='utf-8' ?>\n{text}\n".encode()

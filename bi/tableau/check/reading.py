@@ -152,7 +152,7 @@ class Document:
 
 
 def plain(root: Element) -> Element:
-    """Without the marks of Tableau 2020 to 2025 for elements that depend on a feature: those for its absence go, the others lose the mark."""
+    """Without the marks of Tableau 2020 to 2025 on elements that depend on a feature; those for its absence go."""
     for parent in list(root.iter()):
         for child in list(parent):
             marks, name = FEATURES.findall(child.tag), FEATURES.sub("", child.tag)

@@ -65,10 +65,14 @@ class Checks:
         try:
             own = sql(relation.name)
         except FileNotFoundError:
-            yield self.found(f"custom SQL {relation.name!r}", "has no file in bi/queries", "put the statement there, so that its number is defined once")
+            yield self.found(
+                f"custom SQL {relation.name!r}", "has no file in bi/queries", "put the statement there, so that its number is defined once"
+            )
         else:
             if own != relation.sql:
-                yield self.found(f"custom SQL {relation.name!r}", f"differs from bi/queries/{relation.name}.sql", "make the files again: c360 bi build")
+                yield self.found(
+                    f"custom SQL {relation.name!r}", f"differs from bi/queries/{relation.name}.sql", "make the files again: c360 bi build"
+                )
         try:
             self._columns_of(relation)
         except ValueError as error:
@@ -119,7 +123,7 @@ class Checks:
             for function, added in ADDED.findall(formula):
                 kind = self.source.types.get(added, "")
                 if kind and kind not in NUMBERS:
-                    yield self.found(f"[{name}]", f"takes {function.upper()} of [{added}]", f"which is {kind}")
+                    yield self.found(f"[{name}]", f"takes {function.upper()} of [{added}]", f"it is {kind}")
 
     def relationships(self) -> Iterator[Finding]:
         objects = self._objects()
@@ -146,7 +150,7 @@ class Checks:
                 if origin is None:
                     yield self.found(what, f"compares [{name}], which is no field", did_you_mean(name, self.source.origins))
                 elif origin.relation != table:
-                    yield self.found(what, f"compares [{name}]", f"which is of {origin.relation}, and not of {table}")
+                    yield self.found(what, f"compares [{name}]", f"it is of {origin.relation}, and not of {table}")
             kinds = [self.source.types.get(name) for name in names]
             if all(kinds) and kinds[0] != kinds[1]:
                 yield self.found(what, f"compares [{names[0]}] with [{names[1]}]", f"{kinds[0]} with {kinds[1]}")

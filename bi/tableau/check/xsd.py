@@ -1,7 +1,7 @@
 """Tableau's own schema of workbooks, where its file is at hand: github.com/tableau/tableau-document-schemas has one for each version.
 
-It is not ours to pass on. It is made for .twb; a .tds is held against its type of a data source. It imports two namespaces without saying where
-they are, so small stand-ins are put in their place. Needs lxml: the standard library has no schemas.
+It is not ours to pass on. It is made for .twb; a .tds is held against its type of a data source. It imports two namespaces without
+saying where they are, so small stand-ins are put in their place. Needs lxml: the standard library has no schemas.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ XML = "http://www.w3.org/XML/1998/namespace"
 ROOT = re.compile(rb'<xs:element name="workbook"')
 DATASOURCE = b'<xs:element name="datasource" type="DataSource-CT"/>'
 REFERRED = re.compile(rb'<xs:(attribute|attributeGroup|element|group) [^>]*ref="user:([\w-]+)"')
+ANY = b'<xs:anyAttribute namespace="##targetNamespace" processContents="skip"/>'
 BODIES = {
     b"attribute": b'<xs:attribute name="%s" type="xs:string"/>',
-    b"attributeGroup": b'<xs:attributeGroup name="%s"><xs:anyAttribute namespace="##targetNamespace" processContents="skip"/></xs:attributeGroup>',
+    b"attributeGroup": b'<xs:attributeGroup name="%s">' + ANY + b"</xs:attributeGroup>",
     b"element": b'<xs:element name="%s"/>',
     b"group": b'<xs:group name="%s"><xs:sequence/></xs:group>',
 }
@@ -56,7 +57,7 @@ def _schema(xsd: Path) -> Any:
         text = text.replace(plain, plain[:-2] + f' schemaLocation="{namespace}"/>'.encode())
     text = ROOT.sub(DATASOURCE + rb"\g<0>", text, count=1)
 
-    class Stubs(etree.Resolver):  # type: ignore[misc,name-defined]  # lxml may be absent
+    class Stubs(etree.Resolver):  # type: ignore[misc]  # lxml may be absent
         def resolve(self, url: str, _: str, context: Any) -> Any:
             body = stubs.get(url)
             if body is None:
