@@ -15,7 +15,7 @@ from bi.tableau.calculations import PARAMETERS
 from bi.tableau.datasource import PARAMETERS_SOURCE, column, parameter_column
 from bi.tableau.fields import Field
 from bi.tableau.sheets import Only, Pill, Sheet
-from bi.tableau.xml import add, formatted, simple_id, user
+from bi.tableau.xml import add, simple_id, user
 
 DERIVATIONS = {"none": "None", "sum": "Sum", "avg": "Avg", "usr": "User", "tdy": "Day-Trunc"}
 REFERENCE = re.compile(r"\[([^\[\]]+)\](?:\.\[([^\[\]]+)\])?")
@@ -155,13 +155,9 @@ def _pane(table: Element, sheet: Sheet, source: Source) -> None:
 
 
 def _shelf(given: Iterable[Pill], source: Source) -> str:
-    """Dimensions nest with `/`, and what is measured follows them with `*`."""
+    """Dimensions nest: `(a / (b / c))`. What is measured stands alone."""
     names = [source.shelf(pill) for pill in given]
     text = names[-1] if names else ""
     for name in reversed(names[:-1]):
-        text = f"({name} {'*' if text.endswith(':qk]') and ' ' not in text else '/'} {text})"
+        text = f"({name} / {text})"
     return text
-
-
-def title(parent: Element, text: str) -> None:
-    formatted(add(add(parent, "layout-options"), "title"), text)

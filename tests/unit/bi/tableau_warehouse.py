@@ -7,8 +7,7 @@ from warehouse import ddl
 
 
 @contextmanager
-def opened(folder):
-    """A cursor of the connector in COMMERCE360."""
+def opened_engine(folder):
     from commerce360.local.doubles.snowflake.engine import Engine, local_sql
 
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -17,6 +16,13 @@ def opened(folder):
     for statement in ddl.statements("COMMERCE360"):
         cursor.execute(local_sql(statement))
     try:
-        yield cursor
+        yield engine
     finally:
         engine.duck.close()
+
+
+@contextmanager
+def opened(folder):
+    """A cursor of the connector in COMMERCE360."""
+    with opened_engine(folder) as engine:
+        yield engine.snow.connect("COMMERCE360").cursor()

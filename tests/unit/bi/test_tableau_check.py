@@ -1,11 +1,15 @@
 """`c360 bi check` against a warehouse: the files pass, and each planted mistake is named with what is there instead."""
 
 import pytest
-from tableau_warehouse import opened
+from tableau_warehouse import opened, opened_engine
+from typer.testing import CliRunner
 
 from bi.tableau.check import check, read
 from bi.tableau.check.catalogue import contract, warehouse
 from bi.tableau.workbook import DATASOURCE, FILES, WORKBOOK
+from commerce360.cli.main import app
+from commerce360.errors import ConfigError
+from commerce360.local.doubles.served import served
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,31 @@ def planted(tmp_path, live):
         return [str(finding) for finding in check(file, live)]
 
     return plant
+
+
+def test_the_command_asks_the_account_that_the_settings_name(tmp_path, monkeypatch):
+    """Over HTTP, with the real connector."""
+    from commerce360.local.doubles.snowflake.keys import ensure_keys
+    from commerce360.local.doubles.snowflake.sql import Sql
+
+    key = tmp_path / "key.pem"
+    ensure_keys(key, tmp_path / "ca.pem")
+    monkeypatch.setattr("commerce360.cli.bi.DEFAULT_STATE", tmp_path)
+    with opened_engine(tmp_path / "databases") as engine, served(Sql(engine, key)) as address:
+        host, port = address.removeprefix("http://").split(":")
+        given = {"ACCOUNT": "acme", "HOST": host, "PORT": port, "PROTOCOL": "http", "PRIVATE_KEY_FILE": key, "ROLE": "C360_ANALYST"}
+        for name, value in given.items():
+            monkeypatch.setenv(f"C360_WAREHOUSE__{name}", str(value))
+        done = CliRunner().invoke(app, ["bi", "check"])
+        assert (done.exit_code, done.exception) == (0, None), done.output
+        assert done.output.startswith("2 files against the warehouse COMMERCE360 of acme, as C360_ANALYST, 0 findings")
+        engine.duck.execute("DROP VIEW COMMERCE360.MART.MART_FUNNEL")
+        done = CliRunner().invoke(app, ["bi", "check"])
+        assert done.exit_code == 1
+        assert "table MART.MART_FUNNEL is not in the warehouse COMMERCE360 of acme" in done.output
+        assert "custom SQL 'funnel_by_campaign_and_device' is refused by the warehouse" in done.output
+    done = CliRunner().invoke(app, ["bi", "check", "--state", str(tmp_path / "none")], env={"C360_WAREHOUSE__ACCOUNT": "local"})
+    assert isinstance(done.exception, ConfigError)
 
 
 @pytest.mark.parametrize("name", [DATASOURCE, WORKBOOK])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -56,6 +57,8 @@ class Tableau:
     product: str = "2026.2.0"
     api: str = "3.27"
     readers_only: bool = False
+    address: str = ""  # put in the place of what a published file says of its connections
+    delay_s: float = 0.0  # before an answer
     projects: dict[str, str] = field(default_factory=lambda: {"p-default": "default"})  # name by id
     items: dict[str, Item] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
@@ -94,6 +97,7 @@ class Tableau:
     def _guarded(self, endpoint: Any) -> Any:
         async def guarded(request: Request) -> Response:
             self.requests.append(f"{request.method} {request.url.path}")
+            await asyncio.sleep(self.delay_s)
             for refusal in self.refusals:
                 if refusal.times and request.method == refusal.method and request.url.path.endswith(refusal.ending):
                     refusal.times -= 1
@@ -195,7 +199,7 @@ class Tableau:
         there = next((i for i in self.items.values() if (i.kind, i.name, i.project) == (kind, name, project)), None)
         if there is not None and not overwrite:
             return failure("409007", "Resource Conflict", f"{name} exists, and overwrite is not set")
-        connections = {str(uuid4()): c for c in _connections(content)}
+        connections = {str(uuid4()): c | ({"serverAddress": self.address} if self.address else {}) for c in _connections(content)}
         if there is None:
             there = Item(str(uuid4()), kind, name, project, content, connections)
             self.items[there.id] = there
@@ -252,4 +256,4 @@ def _connections(content: bytes) -> list[dict[str, str]]:
 
 
 def _connection(id_: str, values: dict[str, str]) -> Element:
-    return element("connection", id=id_, embedPassword="false", **values)
+    return element("connection", **{"id": id_, "embedPassword": "false", **values})
