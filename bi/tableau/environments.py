@@ -11,6 +11,7 @@ from commerce360.errors import ConfigError
 
 FILE = Path(__file__).with_name("environments.toml")
 EXAMPLE = "example"
+CHOICES = {"authentication": ("oauth", "keypair"), "freshness": ("live", "site")}
 DOMAIN = ".snowflakecomputing.com"
 
 
@@ -26,6 +27,7 @@ class Environment:
     server: str = ""  # of Tableau
     site: str = ""  # of a Tableau server; empty is its default site
     project: str = "Commerce 360"
+    freshness: Literal["live", "site"] = "live"  # live: the server asks Snowflake each time a dashboard is opened; site: as its site is set
 
     @property
     def host(self) -> str:
@@ -46,6 +48,7 @@ def environment(name: str = EXAMPLE, file: Path = FILE) -> Environment:
         raise ConfigError(f"{file}: [{name}] has {', '.join(unknown)}", f"known are {', '.join(sorted(names))}")
     if missing := [n for n in ("account", "warehouse", "role", "database") if not given.get(n)]:
         raise ConfigError(f"{file}: [{name}] lacks {', '.join(missing)}", "see the comments at its top")
-    if given.get("authentication", "oauth") not in ("oauth", "keypair"):
-        raise ConfigError(f"{file}: [{name}] has authentication {given['authentication']!r}", "choose oauth or keypair")
+    for setting, choices in CHOICES.items():
+        if given.get(setting, choices[0]) not in choices:
+            raise ConfigError(f"{file}: [{name}] has {setting} {given[setting]!r}", f"choose {' or '.join(choices)}")
     return Environment(name=name, **given)

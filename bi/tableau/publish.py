@@ -97,11 +97,17 @@ class Publisher:
         self.done.steps.append(f"{'overwrite' if there else 'create'} {what} {TITLES[file.name]!r} for {self.environment.host}")
         if self.dry_run or project is None:
             return
-        item = tsc.DatasourceItem(project, TITLES[file.name]) if is_source else tsc.WorkbookItem(project, TITLES[file.name])
+        item: Any = tsc.DatasourceItem(project, TITLES[file.name])
+        if not is_source:
+            item = tsc.WorkbookItem(project, TITLES[file.name], show_tabs=True)
         more = {} if is_source else {"skip_connection_check": True}
         published = endpoint.publish(item, str(file), tsc.Server.PublishMode.Overwrite, **more)
         endpoint.add_tags(published, [*TAGS, self.environment.name])
         self._connected(endpoint, published, what)
+        if not is_source and self.environment.freshness == "live":
+            published.show_tabs = True  # an update says it again
+            published.data_freshness_policy = tsc.DataFreshnessPolicyItem(tsc.DataFreshnessPolicyItem.Option.AlwaysLive)
+            endpoint.update(published)
         self.done.urls[file.name] = published.webpage_url or ""
 
     def _exists(self, endpoint: Any, name: str, project: str) -> bool:

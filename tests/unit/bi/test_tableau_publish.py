@@ -75,6 +75,14 @@ def test_every_connection_is_of_the_environment_and_nothing_else_changes(server,
         assert back.replace("ACME_BI", "C360_BI").replace("ACME_ANALYST", "C360_ANALYST").encode() == files[name]
 
 
+def test_the_workbook_has_tabs_and_asks_the_warehouse_each_time_unless_the_site_decides(server, settings, files):
+    publish(files, dataclasses.replace(ACME, freshness="site"), settings)
+    workbook = server.named("workbooks", "Commerce 360")
+    assert (workbook.tabs, workbook.freshness) == (True, "SiteDefault")
+    publish(files, ACME, settings)
+    assert (workbook.tabs, workbook.freshness) == (True, "AlwaysLive")
+
+
 def test_no_credentials_are_published(server, settings, files):
     publish(files, ACME, settings)
     for item in server.items.values():

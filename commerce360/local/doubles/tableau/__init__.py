@@ -12,7 +12,7 @@ Where it deviates from the real one:
 | sites | one |
 | projects nest, and have an owner | top level only |
 | a published file is opened, its connections are tried | parsed as XML; `skipConnectionCheck` changes nothing |
-| views, thumbnails, revisions, extracts, schedules, subscriptions | none |
+| views, thumbnails, revisions, extracts, schedules, subscriptions | none; a policy of freshness is kept, and does nothing |
 | publishing as a job (`asJob`) | not known |
 | parts of an upload end after a time; 64 MB at once | kept until they are published; any size |
 | `filter`, `sort`, `fields` of a query | a filter by name, `eq` only |

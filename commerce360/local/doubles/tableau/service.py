@@ -33,6 +33,8 @@ class Item:
     content: bytes
     connections: dict[str, dict[str, str]]
     tags: set[str] = field(default_factory=set)
+    tabs: bool = False
+    freshness: str = "SiteDefault"
     revision: int = 1
 
 
@@ -82,6 +84,7 @@ class Tableau:
             Route(inside + "/fileUploads/{upload}", self.upload_part, methods=["PUT"]),
             Route(inside + f"/{kinds}", self.item_list, methods=["GET"]),
             Route(inside + f"/{kinds}", self.published, methods=["POST"]),
+            Route(inside + f"/{kinds}/{{item}}", self.changed, methods=["PUT"]),
             Route(inside + f"/{kinds}/{{item}}/connections", self.connection_list, methods=["GET"]),
             Route(inside + f"/{kinds}/{{item}}/connections/{{connection}}", self.connection_changed, methods=["PUT"]),
             Route(inside + f"/{kinds}/{{item}}/tags", self.tagged, methods=["PUT"]),
@@ -180,7 +183,10 @@ class Tableau:
             return failure("404005", "Resource Not Found", "The project could not be found.")
         if refused := self._unfit(kind, content):
             return refused
-        return self._kept(kind, asked.get("name", ""), project.get("id", ""), content, request.query_params.get("overwrite") == "true")
+        reply = self._kept(kind, asked.get("name", ""), project.get("id", ""), content, request.query_params.get("overwrite") == "true")
+        if reply.status_code == 201:
+            self.named(kind, asked.get("name", "")).tabs = asked.get("showTabs") == "true"
+        return reply
 
     def _unfit(self, kind: str, content: bytes) -> Response | None:
         try:
@@ -218,6 +224,8 @@ class Tableau:
         project = element("project", id=item.project, name=self.projects[item.project])
         webpage = f"http://tableau/#/{item.kind}/{item.id}"
         named = {"id": item.id, "name": item.name, "contentUrl": item.name, "webpageUrl": webpage}
+        if item.kind == "workbooks":
+            named["showTabs"] = str(item.tabs).lower()
         return element(ROOTS[item.kind], project, element("owner", id="u1"), tags, **named)
 
     async def connection_list(self, request: Request) -> Response:
@@ -232,6 +240,16 @@ class Tableau:
         asked = (await request_xml(request)).find("connection")
         item.connections[id_] |= {} if asked is None else asked.attrib
         return answer(_connection(id_, item.connections[id_]))
+
+    async def changed(self, request: Request) -> Response:
+        if (item := self.items.get(request.path_params["item"])) is None:
+            return failure("404006", "Resource Not Found", "The item could not be found.")
+        asked = (await request_xml(request)).find(ROOTS[item.kind])
+        asked = element(ROOTS[item.kind]) if asked is None else asked
+        if (policy := asked.find("dataFreshnessPolicy")) is not None:
+            item.freshness = policy.get("option", "")
+        item.tabs = asked.get("showTabs", str(item.tabs).lower()) == "true"
+        return answer(self._shown(item))
 
     async def tagged(self, request: Request) -> Response:
         if (item := self.items.get(request.path_params["item"])) is None:
