@@ -140,7 +140,7 @@ SHEETS = (
         descending=(Pill("CAMPAIGN_ID (MART_ATTRIBUTION)"), total("LINEAR")),
     ),
     # Product pulse
-    Sheet("Views and carts by day", STAR, "Line", (total("VIEWS (MART_PRODUCT_PULSE)"),), (Pill("DATE", "tdy"),), filters=(SHOWN,)),
+    Sheet("Views by day", STAR, "Line", (total("VIEWS (MART_PRODUCT_PULSE)"),), (Pill("DATE", "tdy"),), filters=(SHOWN,)),
     Sheet("Rating by day", STAR, "Line", (Pill("Average rating of products", "usr"),), (Pill("DATE", "tdy"),), filters=(SHOWN,)),
     Sheet("Sentiment by day", "sentiment_by_day", "Line", (total("AVERAGE_SENTIMENT"),), (Pill("DAY", "tdy"),)),
     Sheet(
@@ -193,7 +193,7 @@ DASHBOARDS = (
         "Product pulse",
         "What is looked at, how it is rated, and what does not sell.",
         (
-            (50, ("Views and carts by day", "Rating by day", "Sentiment by day")),
+            (50, ("Views by day", "Rating by day", "Sentiment by day")),
             (50, ("Looked at, and not sold",)),
         ),
         ("Days shown",),

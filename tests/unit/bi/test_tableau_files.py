@@ -132,6 +132,15 @@ def test_every_sheet_is_on_one_dashboard_and_a_row_is_as_high_as_its_share():
         assert sum(share for share, _ in board.grid) == 100
 
 
+def test_the_page_about_tableau_names_each_dashboard_and_each_file_behind_it():
+    page = (Path(__file__).parents[3] / "docs" / "tableau.md").read_text(encoding="utf-8")
+    named = dict(re.findall(r"^\| ([A-Z][\w ]+) \| .* \| (`.*`) \|$", page, re.M))
+    sources = {sheet.name: sheet.source for sheet in SHEETS}
+    for board in DASHBOARDS:
+        files = {f"{sources[name]}.sql" for _, names in board.grid for name in names} - {"star.sql"}
+        assert files == set(re.findall(r"\w+\.sql", named[board.name])), board.name
+
+
 def test_zones_fill_their_dashboard_and_do_not_overlap():
     for board in ET.parse(FILES / WORKBOOK).getroot().iter("dashboard"):
         zones = [{a: int(z.get(a)) for a in "xywh"} for z in board.findall("zones/zone/zone")]
