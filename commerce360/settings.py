@@ -124,6 +124,15 @@ class Sentiment(BaseModel):
     retry_s: float = Field(default=60.0, gt=0)  # after a key or a setting that the API refused
 
 
+class Tableau(BaseModel):
+    server: str = ""  # https://...; empty is the environment's, see bi/tableau/environments.toml
+    token_name: str = ""  # of a personal access token
+    token_file: Path | None = None  # with its secret
+    environments: Path | None = None  # a file like bi/tableau/environments.toml, instead of that one
+    xsd: Path | None = None  # Tableau's schema of workbooks, such as twb_2026.2.0.xsd
+    timeout_s: float = Field(default=120.0, gt=0)  # for one answer of the server; publishing waits for its check of the file
+
+
 class Settings(BaseSettings):
     """All settings of one process. `Settings()` reads the environment; nothing below the entry points does."""
 
@@ -142,3 +151,4 @@ class Settings(BaseSettings):
     page: Page = Page()
     shop: Shop = Shop()
     sentiment: Sentiment = Sentiment()
+    tableau: Tableau = Tableau()

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from commerce360 import __version__
-from commerce360.cli import connect, demo, privacy, questions, scd2, scd2_capture, scd2_explain, scd2_rebuild, shop, stack, warehouse
+from commerce360.cli import bi, connect, demo, privacy, questions, scd2, scd2_capture, scd2_explain, scd2_rebuild, shop, stack, warehouse
 from commerce360.errors import C360Error, ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
@@ -23,6 +23,7 @@ app.add_typer(connect.app, name="connect")
 app.add_typer(shop.app, name="shop")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(bi.app, name="bi")
 
 
 def show_version(value: bool) -> None:

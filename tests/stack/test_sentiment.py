@@ -18,8 +18,8 @@ from local_ports import new_state
 from topic_records import Topics
 
 from commerce360 import metrics
-from commerce360.local.doubles.language.served import served
 from commerce360.local.doubles.language.service import Language
+from commerce360.local.doubles.served import served
 from commerce360.local.stack import INGEST, Stack
 from schemas.topics import REVIEWS, SENTIMENT
 from stream_jobs.sentiment.intake import GROUP

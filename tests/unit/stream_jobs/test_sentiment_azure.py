@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from commerce360.local.doubles.language.served import served
 from commerce360.local.doubles.language.service import Language, Refusal
+from commerce360.local.doubles.served import served
 from commerce360.settings import Sentiment, Settings
 from stream_jobs.sentiment.azure import AzureScorer, retry_after_s
 from stream_jobs.sentiment.cache import Cache
