@@ -1,4 +1,4 @@
-"""Pages made from the code: all `c360 connect` commands, and the shop's parameters. `python -m commerce360.cli.reference` writes them."""
+"""Pages and SQL made from the code: commands, the shop's parameters, repeatable migrations. `python -m commerce360.cli.reference` writes them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import typer
 from typer.cli import get_docs_for_click
 from typer.main import get_command
+
+from warehouse import account, generated, scripts
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "connect-cli.md"
@@ -35,3 +37,5 @@ def shop_model() -> str:
 if __name__ == "__main__":
     PAGE.write_text(connect(), encoding="utf-8")
     SHOP_PAGE.write_text(shop_model(), encoding="utf-8")
+    account.FILE.write_text(account.text(), encoding="utf-8")
+    generated.write(scripts.FOLDER)

@@ -20,6 +20,7 @@ from commerce360.errors import ConfigError, UnavailableError
 from commerce360.local.stack import Stack
 from commerce360.settings import Lake as LakeSettings
 from commerce360.settings import Settings
+from schemas.landing import SCHEMAS
 from schemas.reading import SNOWFLAKE
 from schemas.tables import BATCHES
 from warehouse import ddl
@@ -65,7 +66,7 @@ class SnowflakeEngine(SparkEngine):
         self._client = Client(warehouse)
         fed = [t for t in self.tables if t.name.startswith("gold.")]
         statements = [f"CREATE DATABASE {database}", f"USE DATABASE {database}"]
-        statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in ddl.SCHEMAS]
+        statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in SCHEMAS]
         statements += [ddl.create_table(table) for table in (*fed, BATCHES)]
         for group in self.groups:
             newest = {t.name: ddl.newest_rows(t) for t in group.tables}

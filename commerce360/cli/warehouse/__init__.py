@@ -4,4 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from commerce360.cli.warehouse import check, draft, migrate, setup
+
 app = typer.Typer(no_args_is_help=True, help="The warehouse: migrations, model, load, access.")
+app.command()(migrate.plan)
+app.command()(migrate.apply)
+app.command()(check.check)
+app.command()(draft.draft)
+app.command()(setup.account)
