@@ -70,7 +70,9 @@ def public_key(path: Path) -> str:
     from cryptography.hazmat.primitives import serialization
 
     key = serialization.load_pem_private_key(path.read_bytes(), None)
-    return base64.b64encode(key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).decode()
+    return base64.b64encode(
+        key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ).decode()
 
 
 def _private_key(settings: Warehouse) -> bytes:

@@ -11,7 +11,6 @@ from pathlib import Path
 from commerce360 import snowflake
 from commerce360.errors import C360Error
 from commerce360.settings import Warehouse
-
 from schemas.access import ROLES, TRANSFORMER, USERS, WAREHOUSE_OF, WAREHOUSES
 from warehouse.client import Client
 from warehouse.ddl import DATABASE, literal
@@ -40,14 +39,14 @@ def key_file(folder: Path, user: str) -> Path:
     return folder / f"{user.lower()}.p8"
 
 
-def variables(database: str, keys: Path, allowed_ips: Sequence[str], credits: int) -> dict[str, str]:
+def variables(database: str, keys: Path, allowed_ips: Sequence[str], quota: int) -> dict[str, str]:
     """What the script needs. Key pairs that `keys` does not have are made there."""
     for user in USERS:
         snowflake.mint_key(key_file(keys, user))
     return {
         "database": database,
         "allowed_ips": ", ".join(literal(ip) for ip in allowed_ips),
-        "credits": str(credits),
+        "credits": str(quota),
         **{_key_variable(user): snowflake.public_key(key_file(keys, user)) for user in USERS},
     }
 
@@ -92,5 +91,7 @@ def _statements() -> Iterator[str]:
         yield f"ALTER USER {user} SET RSA_PUBLIC_KEY = {key}"
         yield f"GRANT ROLE {user} TO USER {user}"
     yield f"CREATE DATABASE IF NOT EXISTS {DATABASE}"
-    yield f"GRANT OWNERSHIP ON DATABASE {DATABASE} TO ROLE {TRANSFORMER} COPY CURRENT GRANTS"
     yield f"DROP SCHEMA IF EXISTS {DATABASE}.PUBLIC"
+    # Of a database that somebody else has filled before, too.
+    for what in (f"DATABASE {DATABASE}", *(f"ALL {kind} IN DATABASE {DATABASE}" for kind in ("SCHEMAS", "TABLES", "VIEWS"))):
+        yield f"GRANT OWNERSHIP ON {what} TO ROLE {TRANSFORMER} COPY CURRENT GRANTS"

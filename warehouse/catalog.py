@@ -120,7 +120,8 @@ class Live:
     def _with_policies(self, view: Relation) -> Relation:
         name = f"{self.database}.{view.name}"
         of = f"REF_ENTITY_NAME => '{name}', REF_ENTITY_DOMAIN => 'VIEW'"
-        masks, rows = {}, ("", "")
+        masks: dict[str, str] = {}
+        rows = ("", "")
         for row in self.query(f"SELECT * FROM TABLE({self.database}.INFORMATION_SCHEMA.POLICY_REFERENCES({of}))"):
             policy = f"{row['policy_schema']}.{row['policy_name']}"
             if row["policy_kind"] == "MASKING_POLICY":
@@ -151,7 +152,8 @@ def _name(row: Row) -> str:
 
 
 def _column(row: Row) -> Column:
-    kind: str = TYPES.get(row["data_type"], row["data_type"])
+    named = str(row["data_type"])
+    kind = TYPES.get(named, named)
     if kind == "NUMBER":
         kind = f"NUMBER({row['numeric_precision']},{row['numeric_scale']})"
     elif kind.startswith("TIMESTAMP") and row.get("datetime_precision") is not None:

@@ -16,7 +16,6 @@ from schemas.landing import landing as landing
 from schemas.reading import SNOWFLAKE, Facts, Target, spans, visible, with_inferred
 from schemas.shop import ZONE
 from schemas.tables import Table
-from warehouse import scripts
 
 COMPLETE = "BATCH_ID <= (SELECT MAX(BATCH_ID) FROM OPS.LAKE_BATCHES)"
 DATABASE = "{{ database }}"  # a variable of the migrations
@@ -26,12 +25,6 @@ WIDTH = 140
 def view(table: Table) -> str:
     """`SCHEMA.VIEW` that people read: marts in MART, the star in CORE."""
     return star.BY_ENTITY[table.entity].name
-
-
-def statements(database: str) -> list[str]:
-    """The database and every migration as one list, in order; may be run again. For an engine in this process."""
-    made = [f"CREATE DATABASE IF NOT EXISTS {database}", f"USE DATABASE {database}"]
-    return [*made, *scripts.statements_of(scripts.read(), {"database": database})]
 
 
 def create_schema(name: str) -> list[str]:

@@ -72,7 +72,7 @@ def _relation(wanted: Relation, found: Relation) -> Iterator[Drift]:
         ("clustering", ", ".join(wanted.cluster_by), ", ".join(found.cluster_by)),
         ("schema evolution", _onoff(wanted.evolves), _onoff(found.evolves)),
         ("error logging", _onoff(wanted.logs_errors), _onoff(found.logs_errors)),
-        ("row access policy", " by ".join(reversed(wanted.row_policy)).strip(), " by ".join(reversed(found.row_policy)).strip()),
+        ("row access policy", _bound(wanted), _bound(found)),
     )
     yield from (Drift(wanted.name, what, a or "none", b or "none", MIGRATE) for what, a, b in pairs if a != b)
     for column in wanted.columns:
@@ -122,6 +122,11 @@ def _on(one: Grant) -> str:
 def _errors(live: Catalog) -> Iterator[Drift]:
     for name, count in live.errors.items():
         yield Drift(name, "error table", "empty", f"{count} rows", f"look at them with SELECT * FROM ERROR_TABLE({name})")
+
+
+def _bound(view: Relation) -> str:
+    column, policy = view.row_policy
+    return f"{policy} by {column}" if policy else ""
 
 
 def _onoff(value: bool) -> str:

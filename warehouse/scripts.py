@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +90,3 @@ def read(folder: Path = FOLDER) -> list[Script]:
 def order(text: str) -> list[tuple[int, int, str]]:
     """Numbers by value, letters in any case: 1.0.10 comes behind 1.0.9."""
     return [(0, int(p), "") if p.isdigit() else (1, 0, p.lower()) for p in re.split("([0-9]+)", text)]
-
-
-def statements_of(scripts: Iterable[Script], variables: Mapping[str, str]) -> list[str]:
-    return [statement for script in scripts for statement in script.statements(variables)]

@@ -1,4 +1,4 @@
-"""Pages and SQL made from the code: commands, the shop's parameters, repeatable migrations. `python -m commerce360.cli.reference` writes them."""
+"""Pages and SQL made from the code: commands, the shop's parameters, migrations. `python -m commerce360.cli.reference` writes them."""
 
 from __future__ import annotations
 

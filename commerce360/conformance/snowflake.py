@@ -18,6 +18,7 @@ from commerce360.conformance.spark import SparkEngine
 from commerce360.conformance.tables import Group, rows_sql, targets_sql
 from commerce360.errors import ConfigError, UnavailableError
 from commerce360.local.stack import Stack
+from commerce360.local.warehouse import of_admin
 from commerce360.settings import Lake as LakeSettings
 from commerce360.settings import Settings
 from schemas.landing import SCHEMAS
@@ -55,7 +56,7 @@ class SnowflakeEngine(SparkEngine):
         if self._around.warehouse.account == LOCAL:
             self._stack = Stack.open(state)
             self._stack.start_service("warehouse")
-            warehouse = self._stack.settings().warehouse
+            warehouse = of_admin(self._stack.settings())
         else:
             (state / "run").mkdir()
             warehouse = self._around.warehouse

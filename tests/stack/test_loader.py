@@ -19,9 +19,10 @@ from local_ports import new_state
 from commerce360 import metrics
 from commerce360.lake import Lake
 from commerce360.local.stack import Stack
+from commerce360.local.warehouse import prepare
 from commerce360.reconcile.compare import Stage, compare
 from schemas.tables import BATCHES, DIM_DATE, FCT_PAGE_EVENTS, FCT_REVIEWS, FED
-from warehouse import apply, ddl
+from warehouse import ddl
 from warehouse.client import Client
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
@@ -47,7 +48,7 @@ def wait(until: Callable[[], Any], timeout_s: float = 60.0) -> Any:
 
 @pytest.fixture(scope="module")
 def lake(stack: Stack) -> LakeWriter:
-    apply.apply(stack.settings().warehouse)
+    prepare(stack.settings())
     return LakeWriter(Lake(stack.settings().lake))
 
 
@@ -187,7 +188,7 @@ def test_a_warehouse_that_lost_everything_gets_a_rewritten_lake_once(stack: Stac
     (stack.state.root / "run" / "loader.metrics.json").unlink()
     stack.start_service("warehouse")
     stack.wait_ready("warehouse")
-    apply.apply(stack.settings().warehouse)
+    prepare(stack.settings())
     lake.batch()
     stack.start_service("loader")
     wait_shown(stack, lake.batch())

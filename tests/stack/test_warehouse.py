@@ -24,6 +24,7 @@ from snowflake.ingest.streaming.streaming_ingest_error import StreamingIngestErr
 
 from commerce360.errors import C360Error
 from commerce360.local.stack import Stack
+from commerce360.local.warehouse import of_admin
 from commerce360.settings import Settings, Warehouse
 from schemas.tables import BATCHES
 from warehouse.client import Client
@@ -46,12 +47,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.stop()
 
 
-@pytest.fixture(scope="module", params=["local", "real"])
+@pytest.fixture(scope="module", params=["local", pytest.param("real", marks=pytest.mark.cloud)])
 def account(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """A warehouse with an empty scratch database: the local one, and a real account when the settings name one."""
     settings = Settings().warehouse
     if request.param == "local":
-        settings = request.getfixturevalue("stack").settings().warehouse
+        settings = of_admin(request.getfixturevalue("stack").settings())
     elif missing := [f"C360_WAREHOUSE__{n.upper()}" for n, default in REAL.items() if getattr(settings, n) == default]:
         pytest.skip(f"no real account: {missing[0]} is not set")
     settings = settings.model_copy(update={"database": SCRATCH})

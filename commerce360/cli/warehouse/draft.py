@@ -8,10 +8,12 @@ import typer
 
 
 def draft(
-    name: Annotated[str, typer.Argument(help="Words of the next versioned script, such as add_birthday; none: only the repeatable ones.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="Words of the next versioned script, such as add_birthday; none: only the repeatable ones.")
+    ] = "",
 ) -> None:
     """Write the migrations that schemas/ ask for: the repeatable scripts anew, and the next versioned one where tables differ."""
-    from commerce360.local.replay import built
+    from commerce360.local.scratch import built
     from warehouse import catalog, draft, generated, scripts
 
     for path in generated.write(scripts.FOLDER):
