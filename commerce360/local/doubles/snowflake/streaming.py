@@ -21,8 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from commerce360.local.doubles.snowflake.account import Account
 from commerce360.local.doubles.snowflake.channels import BadRowsError, Channel, Channels, Name, NoSuchChannelError, StaleChannelError
-from commerce360.local.doubles.snowflake.keys import kept_key, signed_by
+from commerce360.local.doubles.snowflake.keys import kept_key
 
 HOUR_S = 3600
 PIPES = "/v2/streaming/databases/{db}/schemas/{schema}/pipes/{pipe}"
@@ -31,9 +32,9 @@ STAGE = "stage/"
 
 
 class Streaming:
-    def __init__(self, channels: Channels, private_key: Path, stage: Path) -> None:
+    def __init__(self, channels: Channels, account: Account, stage: Path) -> None:
         self.channels = channels
-        self.private_key = private_key
+        self.account = account
         self.stage = stage
         self.pipe_key = kept_key(stage / "pipe.key")  # clients keep it for an hour, longer than this process may live
         self.tokens: dict[str, float] = {}  # scoped token -> epoch seconds of its end
@@ -59,7 +60,7 @@ class Streaming:
         return PlainTextResponse(request.url.hostname or "127.0.0.1")  # without a port: the SDK adds its own
 
     async def token(self, request: Request) -> Response:
-        if not signed_by(_bearer(request), self.private_key):
+        if self.account.user_of(_bearer(request)) is None:
             return _error(401, "390144", "JWT token is invalid")
         end = int(time.time()) + HOUR_S
         token = ".".join((_part({"alg": "HS256", "typ": "JWT"}), _part({"exp": end, "jti": secrets.token_hex(8)}), "c2ln"))
