@@ -107,8 +107,8 @@ def _sales() -> str:
 
 
 FRESHNESS = (
-    "SELECT MAX(batch_id) AS batch_id, MAX(committed_at) AS committed_at, SUM(records) AS records, SUM(rejected) AS rejected "
-    "FROM OPS.LAKE_BATCHES"
+    "SELECT MAX(batch_id) AS batch_id, MAX(committed_at) AS committed_at, CAST(SUM(records) AS NUMBER(38,0)) AS records, "
+    "CAST(SUM(rejected) AS NUMBER(38,0)) AS rejected FROM OPS.LAKE_BATCHES"
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from commerce360.errors import ConfigError
 from schemas.landing import BY_NAME
-from warehouse.catalog import TABLE, Catalog, Column, Relation
+from warehouse.catalog import TABLE, Catalog, Column, Relation, same_type
 from warehouse.ddl import DATABASE, comment, literal
 from warehouse.generated import table_statements
 from warehouse.scripts import Script, order
@@ -73,7 +73,7 @@ def _added(name: str, column: Column) -> str:
 
 def _refuse_retyped(table: str, wanted: Column, found: Column) -> None:
     where = f"{table}.{wanted.name}"
-    if wanted.type and wanted.type != found.type:
+    if not same_type(wanted.type, found.type):
         raise ConfigError(f"{where} is {found.type} and shall be {wanted.type}", "add a column of another name, and fill it")
     if found.nullable and not wanted.nullable:
         raise ConfigError(f"{where} shall not be NULL any more", "rows that are there may have none: leave it nullable")

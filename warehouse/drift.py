@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from schemas.access import Grant
 from schemas.landing import RAW
 from warehouse.apply import Step
-from warehouse.catalog import VIEW, Catalog, Column, Relation
+from warehouse.catalog import VIEW, Catalog, Column, Relation, same_type
 from warehouse.generated import grant, revoke
 
 MIGRATE = "run `c360 warehouse apply`"
+RETYPE = "rows would have to be loaded anew: mend it by hand, or change schemas/"
 ADD = "add it to schemas/ and write a migration with `c360 warehouse draft NAME`, or drop it"
 
 
@@ -92,8 +93,9 @@ def _relation(wanted: Relation, found: Relation) -> Iterator[Drift]:
 
 
 def _column(where: str, wanted: Column, found: Column) -> Iterator[Drift]:
+    if not same_type(wanted.type, found.type):
+        yield Drift(where, "type", wanted.type, found.type, RETYPE)
     pairs = (
-        ("type", wanted.type, found.type if wanted.type else ""),
         ("nullability", _nullable(wanted), _nullable(found)),
         ("comment", wanted.comment or "none", found.comment or "none"),
         ("masking policy", wanted.policy or "none", found.policy or "none"),

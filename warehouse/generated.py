@@ -23,7 +23,7 @@ def repeatables() -> dict[str, str]:
     return {
         "R__1_policies.sql": script(s for policy in access.POLICIES for s in policy_statements(policy)),
         **{f"R__{n}_{schema.lower()}.sql": script(ddl.views(schema)) for n, schema in enumerate(("CORE", "MART", "OPS"), 2)},
-        "R__5_grants.sql": script(grant(g) for g in access.grants() if g.kind != "WAREHOUSE"),
+        "R__5_grants.sql": script(_grant_statements()),
     }
 
 
@@ -59,6 +59,16 @@ def policy_statements(policy: Policy) -> list[str]:
 
 def grant(wanted: Grant) -> str:
     return f"GRANT {wanted.privilege} ON {wanted.kind} {DATABASE}{'.' if wanted.name else ''}{wanted.name} TO ROLE {wanted.role}"
+
+
+def _grant_statements() -> Iterator[str]:
+    """One statement for all privileges of a role on an object."""
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for one in access.grants():
+        if one.kind != "WAREHOUSE":
+            together.setdefault((one.kind, one.name, one.role), []).append(one.privilege)
+    for (kind, name, role), privileges in together.items():
+        yield grant(Grant(", ".join(privileges), kind, name, role))
 
 
 def revoke(found: Grant, database: str) -> str:

@@ -9,5 +9,5 @@ CREATE OR REPLACE VIEW {{ database }}.OPS.FRESHNESS (
 COPY GRANTS
 COMMENT = 'How far the warehouse is: the newest complete lake batch, and what all of them brought.'
 AS
-SELECT MAX(batch_id) AS batch_id, MAX(committed_at) AS committed_at, SUM(records) AS records, SUM(rejected) AS rejected FROM
-OPS.LAKE_BATCHES;
+SELECT MAX(batch_id) AS batch_id, MAX(committed_at) AS committed_at, CAST(SUM(records) AS NUMBER(38,0)) AS records, CAST(SUM(rejected) AS
+NUMBER(38,0)) AS rejected FROM OPS.LAKE_BATCHES;

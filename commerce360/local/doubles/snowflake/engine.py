@@ -87,6 +87,9 @@ class Engine:
         found: list[tuple[str, Name]] = [("DATABASE", (d.upper(),)) for d in kept]
         schemas = self.duck.execute("SELECT database_name, schema_name FROM duckdb_schemas()").fetchall()
         found += [("SCHEMA", (d.upper(), s.upper())) for d, s in schemas if d in kept and s not in INTERNAL]
+        for kind in ("TABLE", "VIEW"):
+            rows = self.duck.execute(f"SELECT database_name, schema_name, {kind.lower()}_name FROM duckdb_{kind.lower()}s()").fetchall()
+            found += [(kind, (d.upper(), s.upper(), n.upper())) for d, s, n in rows if d in kept and s not in INTERNAL]
         missing = [key for key in found if key not in self.account.objects]
         if missing:
             with self.account.change():

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from commerce360.local.doubles.snowflake import tokens
+from commerce360.local.doubles.snowflake import listings, tokens
 from commerce360.local.doubles.snowflake.account import Account, Object
 from commerce360.local.doubles.snowflake.answers import Answer, done, moment, table
 from commerce360.local.doubles.snowflake.privileges import OF
@@ -64,6 +64,8 @@ def _show(session: Session, words: Words) -> Answer | None:
     if words.take("PARAMETERS"):
         found = sorted(session.parameters.items())
         return _like(words, table(("key", "value", "default", "level"), ((k, v, "", "SESSION") for k, v in found)), 0)
+    if (found_here := listings.run(session, words)) is not None:
+        return found_here
     if listed := words.take_any(*OWN):
         return _listed(session, words, OWN[listed])
     if not any(words.sees(w) for w in ENGINE):
