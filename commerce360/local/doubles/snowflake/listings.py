@@ -1,4 +1,4 @@
-"""SHOW SCHEMAS, TABLES and VIEWS, as the account knows them: with comments, owners, clustering and options, which the engine does not keep."""
+"""SHOW SCHEMAS, TABLES and VIEWS as the account knows them: comments, owners, clustering and options, which the engine does not keep."""
 
 from __future__ import annotations
 
