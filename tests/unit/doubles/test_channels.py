@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from commerce360.local.doubles.snowflake.channels import BadRowsError, Channels, Name, NoSuchChannelError, StaleChannelError
+from commerce360.local.doubles.snowflake.channels import Channels, Name, NoSuchChannelError, NoSuchTableError, StaleChannelError
+from commerce360.local.doubles.snowflake.rows import error_tables
 
 NAMES = (f"CHANNEL-{n}" for n in itertools.count())
 
@@ -18,8 +19,21 @@ def table(engine):
 
 
 @pytest.fixture
-def channels(engine, table):
-    return Channels(engine)
+def options():
+    """What is switched on for every table."""
+    return set()
+
+
+@pytest.fixture
+def channels(engine, table, options):
+    return Channels(engine, lambda _, option: option in options)
+
+
+@pytest.fixture
+def errors(engine):
+    """[(code, message, the row as sent)] of the error table, as a person asks for it."""
+    sql = error_tables("SELECT ERROR_CODE, ERROR_METADATA->>'error_message', ERROR_DATA::VARCHAR FROM ERROR_TABLE(STREAM.RAW.T)")
+    return lambda: engine.duck.execute(sql).fetchall()
 
 
 @pytest.fixture
@@ -63,26 +77,140 @@ def test_who_held_the_channel_before_is_out_also_with_its_last_request(channels,
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "code", "column"),
     [
-        {"N": None},
-        {},
-        {"N": 2, "UNKNOWN": 1},
-        {"N": "two"},
-        {"N": 2, "AT_": "yesterday"},
-        {"N": 2, "P": "12345678901.00"},
-        {"N": 2, "B": "?"},
+        ({"N": None}, 100072, "N"),
+        ({}, 100072, "N"),
+        ({"N": "two"}, 100038, "N"),
+        ({"N": 2, "AT_": "yesterday"}, 100035, "AT_"),
+        ({"N": 2, "D": "2026-02-30"}, 100040, "D"),
+        ({"N": 2, "P": "12345678901.00"}, 100038, "P"),
+        ({"N": 2, "B": "?"}, 100037, "B"),
     ],
 )
-def test_one_row_that_does_not_fit_leaves_rows_and_token_as_they_were(channels, name, table, bad):
+def test_a_row_that_does_not_fit_is_set_aside_with_its_reason_and_the_others_arrive(channels, name, table, options, errors, bad, code, column):
+    options.add("ERROR_LOGGING")
     opened = channels.open(name, None)
     before = channels.append(name, lines({"N": 1}), opened.continuation, "1", "r1")
-    with pytest.raises(BadRowsError):
-        channels.append(name, lines({"N": 9}, bad), before.continuation, "3", "r2")
-    assert channels.read(name) == before
+    assert errors() == []
+    after = channels.append(name, lines({"N": 9}, bad, {"N": 10, "S": "two"}), before.continuation, "3", "r2")
+    assert table() == [(1,), (9,), (10,)]
+    assert (after.token, after.rows, after.errors, after.error_token) == ("3", 3, 1, "3")
+    assert after.error_message.endswith(f": {column}")
+    ((found, message, sent),) = errors()
+    assert (found, message, json.loads(sent)) == (code, after.error_message, bad)
+    last = channels.append(name, lines({"N": 11}), after.continuation, "4", "r3")
+    assert (last.errors, last.error_token) == (1, "3")
+
+
+def test_without_error_logging_rows_that_do_not_fit_are_only_counted(channels, name, table):
+    opened = channels.open(name, None)
+    after = channels.append(name, b'not json\n\n{"N": 1}\n', opened.continuation, "2", "r1")
+    assert (after.token, after.rows, after.errors) == ("2", 1, 1)
     assert table() == [(1,)]
-    channels.append(name, lines({"N": 5}), before.continuation, "5", "r3")
-    assert table() == [(1,), (5,)]
+
+
+def test_what_is_no_json_is_kept_as_text(channels, name, options, errors):
+    options.add("ERROR_LOGGING")
+    channels.append(name, b"{no", channels.open(name, None).continuation, "1", "r1")
+    assert [json.loads(sent) for _, _, sent in errors()] == ["{no"]
+
+
+def test_a_number_sent_as_text_is_taken_and_text_for_numbers_too(channels, name, engine):
+    opened = channels.open(name, None)
+    channels.append(name, lines({"N": "5", "P": 1.25, "S": 7, "B": "true"}), opened.continuation, "1", "r1")
+    assert engine.duck.execute('SELECT N, P::VARCHAR, S, B FROM "STREAM"."RAW"."T"').fetchall() == [(5, "1.25", "7", True)]
+
+
+def test_a_field_without_a_column_is_left_out_unless_the_table_may_evolve(channels, name, table):
+    opened = channels.open(name, None)
+    after = channels.append(name, lines({"N": 1, "NEW": "x"}), opened.continuation, "1", "r1", may_evolve=True)
+    assert (after.rows, after.errors) == (1, 0)
+    assert table() == [(1,)]
+
+
+def test_a_table_that_evolves_gets_the_columns_and_keeps_their_values(channels, name, engine, options):
+    options.add("ENABLE_SCHEMA_EVOLUTION")
+    opened = channels.open(name, None)
+    first = channels.append(name, lines({"N": 1}), opened.continuation, "1", "r1")
+    sent = {"N": 2, "note": "ü", "LEVEL": 2**40, "SHARE": 0.5, "OK": False, "NOTHING": None}
+    second = channels.append(name, lines(sent, {"N": 3, "LEVEL": 7}), first.continuation, "3", "r2")
+    channels.append(name, lines({"N": 4, "NOTE": "later"}), second.continuation, "4", "r3")
+    found = engine.duck.execute('SELECT N, NOTE, LEVEL, SHARE, OK FROM "STREAM"."RAW"."T" ORDER BY N').fetchall()
+    assert found == [(1, None, None, None, None), (2, "ü", 2**40, 0.5, False), (3, None, 7, None, None), (4, "later", None, None, None)]
+    described = {c[0]: c[1] for c in engine.duck.execute('DESCRIBE "STREAM"."RAW"."T"').fetchall()}
+    assert (described["NOTE"], described["LEVEL"], described["SHARE"], described["OK"]) == ("VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN")
+    assert "NOTHING" not in described
+
+
+def test_a_role_that_may_not_evolve_the_table_adds_no_column(channels, name, engine, options):
+    options.add("ENABLE_SCHEMA_EVOLUTION")
+    opened = channels.open(name, None)
+    channels.append(name, lines({"N": 1, "NEW": "x"}), opened.continuation, "1", "r1", may_evolve=False)
+    assert "NEW" not in [c[0] for c in engine.duck.execute('DESCRIBE "STREAM"."RAW"."T"').fetchall()]
+
+
+def test_a_column_that_no_row_has_any_more_loses_its_not_null(channels, name, table, options):
+    options.add("ENABLE_SCHEMA_EVOLUTION")
+    opened = channels.open(name, None)
+    after = channels.append(name, lines({"S": "no number"}), opened.continuation, "1", "r1")
+    assert (after.rows, after.errors) == (1, 0)
+    assert table() == [(None,)]
+
+
+REPLACE = 'CREATE OR REPLACE TABLE "STREAM"."RAW"."T" (N BIGINT)'
+
+
+@pytest.mark.parametrize("how", [[REPLACE], ['DROP TABLE "STREAM"."RAW"."T"', 'CREATE TABLE "STREAM"."RAW"."T" (N BIGINT)']])
+def test_a_table_that_was_replaced_took_its_channels_and_tokens_with_it(channels, name, engine, how, table):
+    opened = channels.open(name, None)
+    before = channels.append(name, lines({"N": 1}), opened.continuation, "1", "r1")
+    for statement in how:
+        engine.duck.execute(statement)
+    assert channels.read(name) is None
+    for request in ("r1", "r2"):
+        with pytest.raises(NoSuchChannelError):
+            channels.append(name, lines({"N": 2}), before.continuation, "2", request)
+    new = channels.open(name, None)
+    assert (new.token, new.rows) == (None, 0)
+    with pytest.raises(StaleChannelError):
+        channels.append(name, lines({"N": 2}), before.continuation, "2", "r3")
+    channels.append(name, lines({"N": 3}), new.continuation, "3", "r4")
+    assert table() == [(3,)]
+
+
+def test_a_table_that_is_renamed_and_back_keeps_its_channels(channels, name, engine):
+    before = channels.append(name, lines({"N": 1}), channels.open(name, None).continuation, "1", "r1")
+    engine.duck.execute('ALTER TABLE "STREAM"."RAW"."T" RENAME TO AWAY')
+    assert channels.read(name) is None
+    assert not channels.exists(name)
+    with pytest.raises(NoSuchTableError):
+        channels.open(name, None)
+    engine.duck.execute('ALTER TABLE "STREAM"."RAW"."AWAY" RENAME TO T')
+    assert channels.read(name) == before
+    assert channels.open(name, None).token == "1"
+
+
+def test_error_rows_of_a_table_that_was_replaced_are_gone(channels, name, engine, options, errors):
+    options.add("ERROR_LOGGING")
+    channels.append(name, lines({}), channels.open(name, None).continuation, "1", "r1")
+    assert len(errors()) == 1
+    engine.duck.execute(REPLACE)
+    channels.open(name, None)
+    assert errors() == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("SELECT * FROM ERROR_TABLE(RAW.T)", 'SELECT * FROM C360_STREAMING."RAW.T"'),
+        ("SELECT * FROM TABLE(error_table( raw.t )) AS e", 'SELECT * FROM C360_STREAMING."RAW.T" AS e'),
+        ('SELECT COUNT(*) FROM ERROR_TABLE(D."RAW".T) WHERE (1 = 1)', 'SELECT COUNT(*) FROM "D".C360_STREAMING."RAW.T" WHERE (1 = 1)'),
+        ("SELECT (SELECT MAX(TIMESTAMP) FROM ERROR_TABLE(RAW.T))", 'SELECT (SELECT MAX(TIMESTAMP) FROM C360_STREAMING."RAW.T")'),
+    ],
+)
+def test_the_error_table_is_found_by_the_name_of_its_base_table(asked, meant):
+    assert error_tables(asked) == meant
 
 
 def test_values_arrive_as_they_were_sent(channels, name, table, engine):

@@ -18,6 +18,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
 
     from commerce360.local.doubles.snowflake.channels import Channels
     from commerce360.local.doubles.snowflake.engine import Engine
+    from commerce360.local.doubles.snowflake.faults import Faults
     from commerce360.local.doubles.snowflake.keys import ensure_keys
     from commerce360.local.doubles.snowflake.sql import Sql
     from commerce360.local.doubles.snowflake.streaming import Streaming
@@ -30,7 +31,9 @@ def main(settings: Settings, stop: threading.Event) -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     engine = Engine(settings.state / "data" / "warehouse" / "databases")
     sql = Sql(engine, warehouse.private_key_file).app()
-    streaming = Streaming(Channels(engine), warehouse.private_key_file, settings.state / "data" / "warehouse" / "stage").app()
+    channels = Channels(engine)
+    streaming = Streaming(channels, warehouse.private_key_file, settings.state / "data" / "warehouse" / "stage").app()
+    streaming = Faults(streaming, channels, warehouse.private_key_file)
     secure = urlsplit(warehouse.streaming_url)
     common: dict[str, Any] = {"host": "127.0.0.1", "log_level": "warning", "access_log": False, "lifespan": "off"}
     servers = [

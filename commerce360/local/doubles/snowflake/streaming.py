@@ -21,13 +21,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from commerce360.local.doubles.snowflake.channels import BadRowsError, Channel, Channels, Name, NoSuchChannelError, StaleChannelError
+from commerce360.local.doubles.snowflake.channels import Channel, Channels, Name, NoSuchChannelError, NoSuchTableError, StaleChannelError
 from commerce360.local.doubles.snowflake.keys import kept_key, signed_by
 
 HOUR_S = 3600
 PIPES = "/v2/streaming/databases/{db}/schemas/{schema}/pipes/{pipe}"
 DATA = "/v2/streaming/data/databases/{db}/schemas/{schema}/pipes/{pipe}/channels/{channel}"
 STAGE = "stage/"
+NO_TABLE = "ERR_TABLE_DOES_NOT_EXIST_NOT_AUTHORIZED"
+NO_DATABASE = "ERR_DATABASE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED"
 
 
 class Streaming:
@@ -72,6 +74,8 @@ class Streaming:
     async def pipe_info(self, request: Request) -> Response:
         if denied := self._denied(request):
             return denied
+        if missing := await self._missing(Name.of(request.path_params)):
+            return missing
         location = {
             "location_type": "S3",
             "location": f"{STAGE}{secrets.token_hex(6)}/",  # one for each client: their files count from 0
@@ -91,8 +95,10 @@ class Streaming:
         name = Name.of(request.path_params)
         try:
             channel = await run_in_threadpool(self.channels.open, name, body.get("offset_token"))
+        except NoSuchTableError as error:
+            return _error(404, NO_TABLE, str(error))
         except NoSuchChannelError as error:
-            return _error(404, "ERR_DATABASE_DOES_NOT_EXIST_OR_IS_NOT_AUTHORIZED", str(error))
+            return _error(404, NO_DATABASE, str(error))
         return JSONResponse({"next_continuation_token": channel.continuation, "channel_status": _status(name, channel)})
 
     async def drop(self, request: Request) -> Response:
@@ -101,7 +107,7 @@ class Streaming:
         try:
             await run_in_threadpool(self.channels.drop, Name.of(request.path_params))
         except NoSuchChannelError as error:  # a 500 would be tried again for ever
-            return _error(404, "ERR_DATABASE_DOES_NOT_EXIST_OR_IS_NOT_AUTHORIZED", str(error))
+            return _error(404, NO_DATABASE, str(error))
         return JSONResponse({})
 
     async def bulk_status(self, request: Request) -> Response:
@@ -110,7 +116,10 @@ class Streaming:
         found = {}
         for channel in json.loads(await request.body())["channel_names"]:
             name = Name.of(request.path_params, channel)
-            known = await run_in_threadpool(self.channels.read, name)
+            try:
+                known = await run_in_threadpool(self.channels.read, name)
+            except NoSuchChannelError as error:
+                return _error(404, NO_DATABASE, str(error))
             if known is not None:
                 found[channel] = _status(name, known)
         return JSONResponse({"channel_statuses": found})
@@ -155,9 +164,15 @@ class Streaming:
             return _error(400, "STALE_CONTINUATION_TOKEN_SEQUENCER", f"open the channel again: {error}")
         except NoSuchChannelError as error:
             return _error(404, "ERR_CHANNEL_DOES_NOT_EXIST_OR_IS_NOT_AUTHORIZED", str(error))
-        except BadRowsError as error:
-            return _error(400, "ERR_ROWS_DO_NOT_FIT", str(error))
         return JSONResponse({"next_continuation_token": channel.continuation})
+
+    async def _missing(self, name: Name) -> Response | None:
+        try:
+            if await run_in_threadpool(self.channels.exists, name):
+                return None
+        except NoSuchChannelError as error:
+            return _error(404, NO_DATABASE, str(error))
+        return _error(404, NO_TABLE, f"there is no table {name.full}")
 
     def _fragment(self, fragment: dict[str, Any]) -> bytes:
         raw = (self.stage / fragment["file_path"].replace("/", "_")).read_bytes()
@@ -183,11 +198,11 @@ def _status(name: Name, channel: Channel) -> dict[str, Any]:
         "last_committed_offset_token": channel.token,
         "created_on_ms": channel.created_ms,
         "rows_inserted": channel.rows,
-        "rows_parsed": channel.rows,
-        "rows_error_count": 0,
-        "last_error_offset_upper_bound": None,
-        "last_error_message": None,
-        "last_error_timestamp_ms": None,
+        "rows_parsed": channel.rows + channel.errors,
+        "rows_error_count": channel.errors,
+        "last_error_offset_upper_bound": channel.error_token,
+        "last_error_message": channel.error_message,
+        "last_error_timestamp_ms": channel.error_ms,
         "snowflake_avg_processing_latency_ms": 1,
     }
 
