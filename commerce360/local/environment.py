@@ -39,7 +39,9 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settin
         warehouse=s.Warehouse(
             port=ports["warehouse"],
             streaming_url=f"https://127.0.0.1:{ports['warehouse_streaming']}",
-            private_key_file=state.root / "secrets" / "snowflake_key.p8",
+            user="c360_admin",
+            role="ACCOUNTADMIN",
+            private_key_file=state.root / "secrets" / "snowflake_admin.p8",
             ca_file=state.root / "tls" / "ca.pem",
         ),
         page=s.Page(port=ports["page"]),

@@ -2,38 +2,62 @@ import itertools
 import json
 
 import pytest
+from snowflake.connector.errors import ProgrammingError
+from snowflake_account import LocalAccount
 
 from commerce360.local.doubles.snowflake.channels import Channels, Name, NoSuchChannelError, NoSuchTableError, StaleChannelError
-from commerce360.local.doubles.snowflake.rows import error_tables
+
 
 NAMES = (f"CHANNEL-{n}" for n in itertools.count())
 
 
-@pytest.fixture
-def table(engine):
-    cursor = engine.snow.connect("STREAM", "RAW").cursor()
-    cursor.execute(
-        "CREATE OR REPLACE TABLE T (N NUMBER(38,0) NOT NULL, P NUMBER(12,2), S VARCHAR, B BOOLEAN, AT_ TIMESTAMP_NTZ(6), D DATE)"
-    )
-    return lambda: sorted(engine.duck.execute('SELECT N FROM "STREAM"."RAW"."T"').fetchall())
+COLUMNS = "N NUMBER(38,0) NOT NULL, P NUMBER(12,2), S VARCHAR, B BOOLEAN, AT_ TIMESTAMP_NTZ(6), D DATE"
+
+
+@pytest.fixture(scope="module")
+def sql(tmp_path_factory):
+    """Statements of the account's administrator, over the connector; `sql.engine` is behind them."""
+    with LocalAccount(tmp_path_factory.mktemp("account")).serving() as account:
+        asking = account.session()
+        asking("CREATE DATABASE STREAM")
+        asking("CREATE SCHEMA STREAM.RAW")
+        asking.engine = account.engine
+        yield asking
+        asking.close()
 
 
 @pytest.fixture
-def options():
-    """What is switched on for every table."""
-    return set()
+def engine(sql):
+    return sql.engine
 
 
 @pytest.fixture
-def channels(engine, table, options):
-    return Channels(engine, lambda _, option: option in options)
+def table(sql):
+    """A new RAW.T, and its numbers."""
+    sql("DROP TABLE IF EXISTS STREAM.RAW.AWAY")
+    sql(f"CREATE OR REPLACE TABLE STREAM.RAW.T ({COLUMNS})")
+    return lambda: sql("SELECT N FROM STREAM.RAW.T ORDER BY N")
 
 
 @pytest.fixture
-def errors(engine):
+def channels(engine, table):
+    return Channels(engine)
+
+
+@pytest.fixture
+def logging(sql, table):
+    sql("ALTER TABLE STREAM.RAW.T SET ERROR_LOGGING = TRUE")
+
+
+@pytest.fixture
+def evolving(sql, table):
+    sql("ALTER TABLE STREAM.RAW.T SET ENABLE_SCHEMA_EVOLUTION = TRUE")
+
+
+@pytest.fixture
+def errors(sql):
     """[(code, message, the row as sent)] of the error table, as a person asks for it."""
-    sql = error_tables("SELECT ERROR_CODE, ERROR_METADATA->>'error_message', ERROR_DATA::VARCHAR FROM ERROR_TABLE(STREAM.RAW.T)")
-    return lambda: engine.duck.execute(sql).fetchall()
+    return lambda: sql("SELECT ERROR_CODE, ERROR_METADATA:error_message::VARCHAR, ERROR_DATA::VARCHAR FROM ERROR_TABLE(STREAM.RAW.T)")
 
 
 @pytest.fixture
@@ -88,8 +112,7 @@ def test_who_held_the_channel_before_is_out_also_with_its_last_request(channels,
         ({"N": 2, "B": "?"}, 100037, "B"),
     ],
 )
-def test_a_row_that_does_not_fit_is_set_aside_with_its_reason_and_the_others_arrive(channels, name, table, options, errors, bad, code, column):
-    options.add("ERROR_LOGGING")
+def test_a_row_that_does_not_fit_is_set_aside_with_its_reason_and_the_others_arrive(channels, name, table, logging, errors, bad, code, column):
     opened = channels.open(name, None)
     before = channels.append(name, lines({"N": 1}), opened.continuation, "1", "r1")
     assert errors() == []
@@ -110,8 +133,7 @@ def test_without_error_logging_rows_that_do_not_fit_are_only_counted(channels, n
     assert table() == [(1,)]
 
 
-def test_what_is_no_json_is_kept_as_text(channels, name, options, errors):
-    options.add("ERROR_LOGGING")
+def test_what_is_no_json_is_kept_as_text(channels, name, logging, errors):
     channels.append(name, b"{no", channels.open(name, None).continuation, "1", "r1")
     assert [json.loads(sent) for _, _, sent in errors()] == ["{no"]
 
@@ -129,8 +151,7 @@ def test_a_field_without_a_column_is_left_out_unless_the_table_may_evolve(channe
     assert table() == [(1,)]
 
 
-def test_a_table_that_evolves_gets_the_columns_and_keeps_their_values(channels, name, engine, options):
-    options.add("ENABLE_SCHEMA_EVOLUTION")
+def test_a_table_that_evolves_gets_the_columns_and_keeps_their_values(channels, name, engine, evolving):
     opened = channels.open(name, None)
     first = channels.append(name, lines({"N": 1}), opened.continuation, "1", "r1")
     sent = {"N": 2, "note": "ü", "LEVEL": 2**40, "SHARE": 0.5, "OK": False, "NOTHING": None}
@@ -143,30 +164,28 @@ def test_a_table_that_evolves_gets_the_columns_and_keeps_their_values(channels, 
     assert "NOTHING" not in described
 
 
-def test_a_role_that_may_not_evolve_the_table_adds_no_column(channels, name, engine, options):
-    options.add("ENABLE_SCHEMA_EVOLUTION")
+def test_a_role_that_may_not_evolve_the_table_adds_no_column(channels, name, engine, evolving):
     opened = channels.open(name, None)
     channels.append(name, lines({"N": 1, "NEW": "x"}), opened.continuation, "1", "r1", may_evolve=False)
     assert "NEW" not in [c[0] for c in engine.duck.execute('DESCRIBE "STREAM"."RAW"."T"').fetchall()]
 
 
-def test_a_column_that_no_row_has_any_more_loses_its_not_null(channels, name, table, options):
-    options.add("ENABLE_SCHEMA_EVOLUTION")
+def test_a_column_that_no_row_has_any_more_loses_its_not_null(channels, name, table, evolving):
     opened = channels.open(name, None)
     after = channels.append(name, lines({"S": "no number"}), opened.continuation, "1", "r1")
     assert (after.rows, after.errors) == (1, 0)
     assert table() == [(None,)]
 
 
-REPLACE = 'CREATE OR REPLACE TABLE "STREAM"."RAW"."T" (N BIGINT)'
+REPLACE = f"CREATE OR REPLACE TABLE STREAM.RAW.T ({COLUMNS})"
 
 
-@pytest.mark.parametrize("how", [[REPLACE], ['DROP TABLE "STREAM"."RAW"."T"', 'CREATE TABLE "STREAM"."RAW"."T" (N BIGINT)']])
-def test_a_table_that_was_replaced_took_its_channels_and_tokens_with_it(channels, name, engine, how, table):
+@pytest.mark.parametrize("how", [[REPLACE], ["DROP TABLE STREAM.RAW.T", f"CREATE TABLE STREAM.RAW.T ({COLUMNS})"]])
+def test_a_table_that_was_replaced_took_its_channels_and_tokens_with_it(channels, name, sql, how, table):
     opened = channels.open(name, None)
     before = channels.append(name, lines({"N": 1}), opened.continuation, "1", "r1")
     for statement in how:
-        engine.duck.execute(statement)
+        sql(statement)
     assert channels.read(name) is None
     for request in ("r1", "r2"):
         with pytest.raises(NoSuchChannelError):
@@ -179,38 +198,35 @@ def test_a_table_that_was_replaced_took_its_channels_and_tokens_with_it(channels
     assert table() == [(3,)]
 
 
-def test_a_table_that_is_renamed_and_back_keeps_its_channels(channels, name, engine):
+def test_a_table_that_is_renamed_and_back_keeps_its_channels(channels, name, sql):
     before = channels.append(name, lines({"N": 1}), channels.open(name, None).continuation, "1", "r1")
-    engine.duck.execute('ALTER TABLE "STREAM"."RAW"."T" RENAME TO AWAY')
+    sql("ALTER TABLE STREAM.RAW.T RENAME TO STREAM.RAW.AWAY")
     assert channels.read(name) is None
     assert not channels.exists(name)
     with pytest.raises(NoSuchTableError):
         channels.open(name, None)
-    engine.duck.execute('ALTER TABLE "STREAM"."RAW"."AWAY" RENAME TO T')
+    sql("ALTER TABLE STREAM.RAW.AWAY RENAME TO STREAM.RAW.T")
     assert channels.read(name) == before
     assert channels.open(name, None).token == "1"
 
 
-def test_error_rows_of_a_table_that_was_replaced_are_gone(channels, name, engine, options, errors):
-    options.add("ERROR_LOGGING")
+def test_error_rows_of_a_table_that_was_replaced_are_gone(channels, name, sql, logging, errors):
     channels.append(name, lines({}), channels.open(name, None).continuation, "1", "r1")
     assert len(errors()) == 1
-    engine.duck.execute(REPLACE)
+    sql(REPLACE)
     channels.open(name, None)
     assert errors() == []
 
 
-@pytest.mark.parametrize(
-    ("asked", "meant"),
-    [
-        ("SELECT * FROM ERROR_TABLE(RAW.T)", 'SELECT * FROM C360_STREAMING."RAW.T"'),
-        ("SELECT * FROM TABLE(error_table( raw.t )) AS e", 'SELECT * FROM C360_STREAMING."RAW.T" AS e'),
-        ('SELECT COUNT(*) FROM ERROR_TABLE(D."RAW".T) WHERE (1 = 1)', 'SELECT COUNT(*) FROM "D".C360_STREAMING."RAW.T" WHERE (1 = 1)'),
-        ("SELECT (SELECT MAX(TIMESTAMP) FROM ERROR_TABLE(RAW.T))", 'SELECT (SELECT MAX(TIMESTAMP) FROM C360_STREAMING."RAW.T")'),
-    ],
-)
-def test_the_error_table_is_found_by_the_name_of_its_base_table(asked, meant):
-    assert error_tables(asked) == meant
+def test_the_error_table_can_be_read_like_a_table_where_the_base_table_may_be(channels, name, sql, logging):
+    channels.append(name, lines({}, {"N": "x"}), channels.open(name, None).continuation, "1", "r1")
+    joined = "SELECT COUNT(*) FROM TABLE(ERROR_TABLE(STREAM.RAW.T)) AS e JOIN ERROR_TABLE(STREAM.RAW.T) AS f ON e.ERROR_CODE = f.ERROR_CODE"
+    assert sql(joined) == [(2,)]
+    assert sql("SELECT 'ERROR_TABLE(STREAM.RAW.T)'") == [("ERROR_TABLE(STREAM.RAW.T)",)]
+    with pytest.raises(ProgrammingError, match="does not exist or not authorized"):
+        sql("SELECT * FROM ERROR_TABLE(STREAM.RAW.NOT_THERE)")
+    with pytest.raises(ProgrammingError, match="C360_STREAMING"):
+        sql('SELECT * FROM STREAM.C360_STREAMING."RAW.T"')
 
 
 def test_values_arrive_as_they_were_sent(channels, name, table, engine):

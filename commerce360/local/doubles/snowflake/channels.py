@@ -1,21 +1,22 @@
 """Channels and their rows: what was committed, and the token that goes with it, in one transaction.
 
 A channel belongs to the table that it was opened on, not to that table's name: a table that was dropped or replaced takes its channels and
-their tokens with it, and one that was renamed brings them back with its name. Tables carry a mark for that, as DuckDB's own comment.
+their tokens with it, and one that was renamed brings them back with its name. The account knows one table from the next.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields, replace
 
 import duckdb
 
-from commerce360.local.doubles.snowflake import rows
+from commerce360.local.doubles.snowflake import error_tables, rows
+from commerce360.local.doubles.snowflake.account import ADMIN
 from commerce360.local.doubles.snowflake.engine import Engine
-from commerce360.local.doubles.snowflake.rows import SYSTEM, MisfitError, Taken, Target
+from commerce360.local.doubles.snowflake.error_tables import SYSTEM
+from commerce360.local.doubles.snowflake.rows import MisfitError, Taken, Target
 
 DDL = f"""
 CREATE SCHEMA IF NOT EXISTS "{{db}}".{SYSTEM};
@@ -29,8 +30,6 @@ ALTER TABLE "{{db}}".{SYSTEM}.CHANNELS ADD COLUMN IF NOT EXISTS error_message VA
 ALTER TABLE "{{db}}".{SYSTEM}.CHANNELS ADD COLUMN IF NOT EXISTS error_token VARCHAR;
 ALTER TABLE "{{db}}".{SYSTEM}.CHANNELS ADD COLUMN IF NOT EXISTS error_ms BIGINT"""
 KEY = "schema_name = ? AND pipe = ? AND channel = ?"
-MARK = "c360-table-"
-Option = Callable[["Name", str], bool]
 
 
 class StaleChannelError(Exception):
@@ -62,8 +61,8 @@ class Name:
         return self.pipe.removesuffix("-STREAMING")
 
     @property
-    def full(self) -> str:
-        return f"{self.database}.{self.schema}.{self.table}"
+    def full(self) -> tuple[str, str, str]:
+        return self.database, self.schema, self.table
 
 
 @dataclass(frozen=True)
@@ -91,16 +90,15 @@ COLUMNS = ", ".join(f.name for f in fields(Channel))
 
 
 class Channels:
-    def __init__(self, engine: Engine, option: Option = lambda name, option: False) -> None:
-        """`option(name, "ERROR_LOGGING")`: is that switched on for the table of this channel?"""
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.option = option
 
     def open(self, name: Name, offset_token: str | None) -> Channel:
         """A new client sequencer: whoever held the channel before is out, also with a repeat of its last request."""
         with self.engine.transaction() as cursor:
             known, mark = self._look(cursor, name)
-            mark = _marked(cursor, name, mark)
+            if mark is None:
+                raise NoSuchTableError(f"there is no table {'.'.join(name.full)}")
             fresh = Channel(None, 0, known.client_seq if known else 0, 0, int(time.time() * 1000), None, mark)
             if known is None or known.table_mark not in (None, mark):  # a table of before marks were kept is the one it was
                 known = fresh
@@ -108,8 +106,8 @@ class Channels:
                 known, client_seq=known.client_seq + 1, row_seq=0, token=offset_token or known.token, last_request=None, table_mark=mark
             )
             self._write(cursor, name, channel)
-            if self.option(name, "ERROR_LOGGING"):
-                rows.make_error_table(cursor, self._target(name, False))
+            if known is fresh:  # error rows are those of the table before
+                error_tables.forget(cursor, name.full)
         return channel
 
     def read(self, name: Name) -> Channel | None:
@@ -140,8 +138,8 @@ class Channels:
 
         Rows that do not fit their table are left out and counted, and the token passes them.
         """
-        evolves = may_evolve and self.option(name, "ENABLE_SCHEMA_EVOLUTION")
-        target = self._target(name, evolves)
+        evolves = may_evolve and self.engine.table_option(*name.full, "ENABLE_SCHEMA_EVOLUTION")
+        target = Target(name.full, evolves, self.engine.table_option(*name.full, "ERROR_LOGGING"))
         try:
             return self._append(name, continuation, end_token, request_id, lambda cursor: rows.insert(cursor, target, body))
         except MisfitError:
@@ -177,29 +175,34 @@ class Channels:
             self._write(cursor, name, channel)
         return channel
 
-    def _target(self, name: Name, evolves: bool) -> Target:
-        return Target(name.database, name.schema, name.table, evolves, self.option(name, "ERROR_LOGGING"))
-
     def _current(self, cursor: duckdb.DuckDBPyConnection, name: Name) -> Channel | None:
         known, mark = self._look(cursor, name)
         return known if known is not None and mark is not None and known.table_mark in (None, mark) else None
 
     def _look(self, cursor: duckdb.DuckDBPyConnection, name: Name) -> tuple[Channel | None, str | None]:
-        """The channel, of whichever table it is, and the mark of the table that has the name now: empty without one, None without a table.
+        """The channel, of whichever table it is, and which table has its name now: None for none.
 
         Raises NoSuchChannelError without the database.
         """
         sql = (
-            "SELECT schema_name, coalesce(comment, ''), column_count FROM duckdb_tables() "
+            "SELECT schema_name, column_count FROM duckdb_tables() "
             "WHERE database_name = ? AND (schema_name = ? AND table_name = ? OR schema_name = ? AND table_name = 'CHANNELS')"
         )
         found = cursor.execute(sql, [name.database, name.schema, name.table, SYSTEM]).fetchall()
-        if (SYSTEM, len(fields(Channel)) + 3) not in [(schema, count) for schema, _, count in found]:
+        if (SYSTEM, len(fields(Channel)) + 3) not in found:
             self._prepare(cursor, name.database)
         sql = f'SELECT {COLUMNS} FROM "{name.database}".{SYSTEM}.CHANNELS WHERE {KEY}'
         row = cursor.execute(sql, [name.schema, name.pipe, name.channel]).fetchone()
-        mark = next((comment for schema, comment, _ in found if schema == name.schema), None)
+        mark = self._mark(name) if name.schema in [schema for schema, _ in found] else None
         return Channel(*row) if row else None, mark
+
+    def _mark(self, name: Name) -> str:
+        """What tells this table from one that had the name before; one that was made beside SQL is as old as the first question."""
+        account, key = self.engine.account, ("TABLE", name.full)
+        if key not in account.objects:
+            with account.change():
+                account.add(*key, ADMIN)
+        return repr(account.objects[key].created)
 
     def _prepare(self, cursor: duckdb.DuckDBPyConnection, database: str) -> None:
         """The table of channels: the first time in this database, or over one of an older version."""
@@ -218,15 +221,3 @@ class Channels:
 
     def _delete(self, cursor: duckdb.DuckDBPyConnection, name: Name) -> None:
         cursor.execute(f'DELETE FROM "{name.database}".{SYSTEM}.CHANNELS WHERE {KEY}', [name.schema, name.pipe, name.channel])
-
-
-def _marked(cursor: duckdb.DuckDBPyConnection, name: Name, mark: str | None) -> str:
-    """The table's mark, set when it has none. A table without one has no error rows either: those are of an older table."""
-    if mark is None:
-        raise NoSuchTableError(f"there is no table {name.full}")
-    if not mark.startswith(MARK):
-        mark = MARK + secrets.token_hex(8)
-        target = Target(name.database, name.schema, name.table)
-        cursor.execute(f"COMMENT ON TABLE {target.sql} IS '{mark}'")
-        cursor.execute(f"DROP TABLE IF EXISTS {target.errors}")
-    return mark

@@ -13,35 +13,43 @@ from typing import Any
 import duckdb
 import fakesnow.arrow
 import fakesnow.converter
+import fakesnow.cursor
+import fakesnow.dialect
 import fakesnow.server
 import fakesnow.transforms
 import pyarrow as pa
 import sqlglot
+from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
-from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-NOTHING = [
-    r"^\s*(CREATE|ALTER|DROP|EXECUTE|SHOW)\s+(OR\s+REPLACE\s+)?(STREAM|TASK|PIPE|WAREHOUSE|ROLE|USER|PROCEDURE|RESOURCE\s+MONITOR|MASKING\s+POLICY|ROW\s+ACCESS\s+POLICY)\b",
-    r"^\s*(GRANT|REVOKE)\b",
-    # Not all of ALTER SESSION: autocommit is set with it.
-    r"^\s*ALTER\s+SESSION\s+SET\s+(QUERY_TAG|TIMEZONE)\b",
-]
+from commerce360.local.doubles.snowflake.account import ADMIN, Account
+from commerce360.local.doubles.snowflake.dialect import parsed, session_functions, with_variables
+from commerce360.local.doubles.snowflake.refusals import Name
+from commerce360.local.doubles.snowflake.session import Session
+from commerce360.local.doubles.snowflake.tables import without_keys
+
 CONSTRAINTS = re.compile(r"\b(PRIMARY|UNIQUE|FOREIGN|REFERENCES)\b", re.I)
-ON_TABLE = (exp.Constraint, exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)
-ON_COLUMN = (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
 CREATE_TABLE = re.compile(r"^\s*CREATE\s+(OR\s+REPLACE\s+)?(TRANSIENT\s+|TEMPORARY\s+)?TABLE\b", re.I)
-READS = re.compile(r"^\s*(WITH|SELECT|SHOW|DESC|DESCRIBE|USE|BEGIN|COMMIT|ROLLBACK|ALTER\s+SESSION)\b", re.I)
+INTERNAL = ("main", "pg_catalog", "information_schema", "_fs_information_schema", "C360_STREAMING")
+
+
+FIND = """
+SELECT 'TABLE' FROM duckdb_tables() WHERE upper(database_name) = ? AND upper(schema_name) = ? AND upper(table_name) = ?
+UNION ALL SELECT 'VIEW' FROM duckdb_views() WHERE upper(database_name) = ? AND upper(schema_name) = ? AND upper(view_name) = ?
+"""
 
 
 class Engine:
     """One DuckDB for all sessions: a file per database, attached at the start, and one lock for everything that writes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, admin_key: str = "", account: str = "local") -> None:
+        """`admin_key`: public key (base64 DER) of the account's administrator."""
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         _patch()
         self.lock = threading.Lock()
-        self.snow = FakeSnow(db_path=folder, nop_regexes=NOTHING)
+        self.snow = FakeSnow(db_path=folder)
         fakesnow.server.shared_fs = self.snow
         self.duck.execute("SET GLOBAL memory_limit = '400MB'")
         self.duck.execute("SET GLOBAL threads = 2")
@@ -49,10 +57,41 @@ class Engine:
         self.duck.execute("SET GLOBAL disabled_optimizers = 'statistics_propagation'")
         for file in sorted(folder.glob("*.db")):
             self.snow.connect(file.stem).close()
+        self.account = Account(folder / "account.json", account, admin_key)
+        self._adopt()
 
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
         return self.snow.duck_conn
+
+    def find(self, session: Session, name: Name) -> str | None:
+        """TABLE or VIEW; one that was made beside SQL belongs to the account's administrator from now on."""
+        for kind in ("TABLE", "VIEW"):
+            if (kind, name) in self.account.objects:
+                return kind
+        found = session.connection._duck_conn.execute(FIND, [*name, *name]).fetchone()
+        if found is None or name[1] in INTERNAL:
+            return None
+        with self.account.change():
+            self.account.add(found[0], name, ADMIN)
+        return str(found[0])
+
+    def table_option(self, database: str, schema: str, table: str, option: str) -> bool:
+        """Is an option like ERROR_LOGGING or ENABLE_SCHEMA_EVOLUTION on?"""
+        found = self.account.objects.get(("TABLE", (database.upper(), schema.upper(), table.upper())))
+        return found is not None and found.properties.get(option) == "TRUE"
+
+    def _adopt(self) -> None:
+        """What is there and the account does not know (its file was lost, or is younger) belongs to the administrator."""
+        kept = [d for (d,) in self.duck.execute("SELECT database_name FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()]
+        found: list[tuple[str, Name]] = [("DATABASE", (d.upper(),)) for d in kept]
+        schemas = self.duck.execute("SELECT database_name, schema_name FROM duckdb_schemas()").fetchall()
+        found += [("SCHEMA", (d.upper(), s.upper())) for d, s in schemas if d in kept and s not in INTERNAL]
+        missing = [key for key in found if key not in self.account.objects]
+        if missing:
+            with self.account.change():
+                for kind, name in missing:
+                    self.account.add(kind, name, ADMIN)
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -68,22 +107,13 @@ class Engine:
 
 
 def local_sql(text: str) -> str:
-    """The statement as this engine can take it: a new table without the keys that Snowflake would not enforce either."""
+    """A statement for the engine's own cursors, beside the server: a new table without its keys, other statements as they are."""
     if not (CREATE_TABLE.match(text) and CONSTRAINTS.search(text)):
         return text
     try:
-        create = sqlglot.parse_one(text, read="snowflake")
+        return str(without_keys(sqlglot.parse_one(text, read="snowflake")).sql(dialect="snowflake"))
     except SqlglotError:
         return text  # the engine says what is wrong with it
-    if isinstance(create.this, exp.Schema):
-        create.this.set("expressions", [e for e in create.this.expressions if not isinstance(e, ON_TABLE)])
-        for column in create.this.find_all(exp.ColumnDef):
-            column.set("constraints", [c for c in column.constraints if not isinstance(c.kind, ON_COLUMN)])
-    return create.sql(dialect="snowflake")
-
-
-def writes(text: str) -> bool:
-    return not READS.match(text)
 
 
 def _patch() -> None:
@@ -110,10 +140,34 @@ def _patch() -> None:
         fields = [pa.field(f.name, f.type, nullable=True) for f in made.type]
         return pa.StructArray.from_arrays([made.field(i) for i in range(made.type.num_fields)], fields=fields, mask=made.field(0).is_null())
 
+    plain_transform, plain_execute = FakeSnowflakeCursor._transform, FakeSnowflakeCursor.execute
+
+    def transform(cursor: Any, expression: Any, params: Any) -> Any:
+        session = getattr(cursor._conn, "c360", None)
+        last = session.last_query if session else ""
+        return plain_transform(cursor, expression.transform(lambda node: session_functions(node, last), copy=False), params)
+
+    def execute(cursor: Any, *args: Any, **kwargs: Any) -> Any:
+        made = plain_execute(cursor, *args, **kwargs)
+        session = getattr(cursor._conn, "c360", None)
+        if session is not None and kwargs.get("server"):
+            session.remember(cursor.sfqid)
+        return made
+
+    FakeSnowflakeCursor._transform = transform
+    FakeSnowflakeCursor.execute = execute
+    FakeSnowflakeCursor._inline_variables = lambda cursor, text: with_variables(cursor._conn.variables._variables, text)
+    fakesnow.server.parse_one = lambda text: _only(text)
+    fakesnow.cursor.parse_one = lambda text: _only(text).copy()
     fakesnow.arrow.to_sf_schema = schema
     fakesnow.arrow.timestamp_to_sf_struct = struct
     fakesnow.server.from_binding = binding
     fakesnow.transforms.numeric_agg_implicit_cast = lambda expression: expression
+
+
+def _only(text: str) -> Any:
+    found = parsed(text)
+    return found[0] if found else fakesnow.dialect.parse_one(text)
 
 
 def _nullable(kind: pa.DataType) -> pa.DataType:

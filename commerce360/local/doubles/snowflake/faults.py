@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from commerce360.local.doubles.snowflake.channels import Channels, Name
+from commerce360.local.doubles.snowflake.keys import write_private
 
 PATH = "/c360/faults"
 Kind = Literal["hostname", "token", "pipe", "open", "rows", "status", "drop"]
@@ -64,23 +65,20 @@ class Fault:
             raise ValueError(f"no such fault: {self.kind} {self.action}")
 
 
-def secret(private_key: Path) -> Path:
-    """Where the secret of the control endpoint is, beside the keys; made when it is missing."""
-    path = private_key.with_name("warehouse.faults")
+def secret(path: Path) -> str:
+    """The secret of the control endpoint, in this file; made when it is missing."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(24))
-    return path
+        write_private(path, secrets.token_urlsafe(24).encode())
+    return path.read_text()
 
 
 class Faults:
     """An ASGI application around that of the streaming half."""
 
-    def __init__(self, app: App, channels: Channels, private_key: Path) -> None:
+    def __init__(self, app: App, channels: Channels, secret_file: Path) -> None:
         self.app = app
         self.channels = channels
-        self.secret = secret(private_key).read_text()
+        self.secret = secret(secret_file)
         self.armed: list[Fault] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-import re
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -20,6 +18,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.json as pj
+
+from commerce360.local.doubles.snowflake import error_tables
+from commerce360.local.doubles.snowflake.refusals import Name, quoted
 
 NOT_NULL = (100072, "NULL result in a non-nullable column")
 NOT_JSON = (100069, "Error parsing JSON")
@@ -29,9 +30,6 @@ NOT_RECOGNIZED = {
     "TIMESTAMP": (100035, "Timestamp is not recognized"),
     "NUMBER": (100038, "Numeric value is not recognized"),
 }
-ERROR_TABLE = re.compile(r"(?:\bTABLE\s*\(\s*)?\bERROR_TABLE\s*\(\s*((?:[\w$]+|\"[^\"]+\")(?:\s*\.\s*(?:[\w$]+|\"[^\"]+\")){1,2})\s*\)(\s*\))?", re.I)
-SYSTEM = "C360_STREAMING"
-
 
 class MisfitError(Exception):
     """Not all rows fit as they are; nothing was inserted, and the transaction cannot go on."""
@@ -48,19 +46,13 @@ class Column:
 class Target:
     """The table, and what it and the role allow."""
 
-    database: str
-    schema: str
-    table: str
+    table: Name
     evolves: bool = False
     logs_errors: bool = False
 
     @property
     def sql(self) -> str:
-        return f"{_quoted(self.database)}.{_quoted(self.schema)}.{_quoted(self.table)}"
-
-    @property
-    def errors(self) -> str:
-        return f"{_quoted(self.database)}.{SYSTEM}.{_quoted(f'{self.schema}.{self.table}')}"
+        return ".".join(map(quoted, self.table))
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ def insert(cursor: duckdb.DuckDBPyConnection, target: Target, body: bytes) -> Ta
     options = pj.ParseOptions(explicit_schema=known, unexpected_field_behavior="error" if target.evolves else "ignore")
     try:
         sent = pj.read_json(io.BytesIO(body), pj.ReadOptions(block_size=len(body) + 2), options)
-        names = ", ".join(_quoted(c) for c in sent.column_names)
+        names = ", ".join(quoted(c) for c in sent.column_names)
         cursor.register("sent_rows", sent)
         cursor.execute(f"INSERT INTO {target.sql} ({names}) SELECT {names} FROM sent_rows")
         cursor.unregister("sent_rows")
@@ -103,13 +95,13 @@ def sift(cursor: duckdb.DuckDBPyConnection, target: Target, body: bytes) -> Take
     fitting = [n for n in range(len(rows)) if n not in problems]
     if fitting:
         cursor.register("fitting", pa.table({"n": pa.array(fitting, pa.int64())}))
-        names = ", ".join(_quoted(c.name) for c in given)
+        names = ", ".join(quoted(c.name) for c in given)
         values = ", ".join(f"CAST(c{place} AS {c.kind})" for place, c in enumerate(given))
         cursor.execute(f"INSERT INTO {target.sql} ({names}) SELECT {values} FROM sent_text SEMI JOIN fitting USING (n) ORDER BY n")
         cursor.unregister("fitting")
     cursor.unregister("sent_text")
     if target.logs_errors:
-        log_errors(cursor, target, ((code, message, lines[n]) for n, (code, message) in sorted(problems.items())))
+        error_tables.write(cursor, target.table, ((code, message, lines[n]) for n, (code, message) in sorted(problems.items())))
     last = problems[max(problems)][1] if problems else None
     return Taken(len(fitting), len(problems), last)
 
@@ -117,37 +109,6 @@ def sift(cursor: duckdb.DuckDBPyConnection, target: Target, body: bytes) -> Take
 def columns(cursor: duckdb.DuckDBPyConnection, target: Target) -> list[Column]:
     found = cursor.execute(f"DESCRIBE {target.sql}").fetchall()
     return [Column(name, str(kind), null != "NO") for name, kind, null, *_ in found]
-
-
-def log_errors(cursor: duckdb.DuckDBPyConnection, target: Target, found: Iterable[tuple[int, str, bytes]]) -> None:
-    made = [(code, message, line.decode(errors="replace")) for code, message, line in found]
-    if not made:
-        return
-    make_error_table(cursor, target)
-    cursor.executemany(
-        f"INSERT INTO {target.errors} SELECT to_timestamp(?), NULL, ?, {{'error_message': ?, 'service': 'snowpipe_streaming'}}::JSON, "
-        "CASE WHEN json_valid(?) THEN ?::JSON ELSE to_json(?) END",
-        [[time.time(), code, message, line, line, line] for code, message, line in made],
-    )
-
-
-def make_error_table(cursor: duckdb.DuckDBPyConnection, target: Target) -> None:
-    cursor.execute(
-        f"CREATE TABLE IF NOT EXISTS {target.errors} "
-        '("TIMESTAMP" TIMESTAMPTZ, QUERY_ID VARCHAR, ERROR_CODE BIGINT, ERROR_METADATA JSON, ERROR_DATA JSON)'
-    )
-
-
-def error_tables(sql: str) -> str:
-    """`ERROR_TABLE(S.T)` and `ERROR_TABLE(DB.S.T)` as the table that holds those rows here."""
-
-    def place(found: re.Match[str]) -> str:
-        parts = [p.strip()[1:-1] if p.strip().startswith('"') else p.strip().upper() for p in found[1].split(".")]
-        database = f"{_quoted(parts[0])}." if len(parts) == 3 else ""
-        rest = "" if found[0].upper().startswith("TABLE") else found[2] or ""
-        return f"{database}{SYSTEM}.{_quoted('.'.join(parts[-2:]))}{rest}"
-
-    return ERROR_TABLE.sub(place, sql)
 
 
 def _evolve(cursor: duckdb.DuckDBPyConnection, target: Target, rows: Sequence[dict[str, Any]]) -> None:
@@ -159,10 +120,10 @@ def _evolve(cursor: duckdb.DuckDBPyConnection, target: Target, rows: Sequence[di
             if name not in known and value is not None:  # NULL tells no type
                 added[name] = _wider(added.get(name), _kind(value))
     for name, kind in added.items():
-        cursor.execute(f"ALTER TABLE {target.sql} ADD COLUMN {_quoted(name)} {kind}")
+        cursor.execute(f"ALTER TABLE {target.sql} ADD COLUMN {quoted(name)} {kind}")
     for column in table:
         if rows and not column.nullable and not any(column.name in row for row in rows):
-            cursor.execute(f"ALTER TABLE {target.sql} ALTER COLUMN {_quoted(column.name)} DROP NOT NULL")
+            cursor.execute(f"ALTER TABLE {target.sql} ALTER COLUMN {quoted(column.name)} DROP NOT NULL")
 
 
 def _kind(value: Any) -> str:
@@ -228,8 +189,3 @@ def _sent_as(duck_type: str) -> pa.DataType:
     if kind in ("DOUBLE", "FLOAT"):
         return pa.float64()
     return pa.bool_() if kind == "BOOLEAN" else pa.string()
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'
