@@ -11,7 +11,6 @@ from schemas.landing import SCHEMAS
 from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_DATE, DIM_PRODUCT, FCT_SALES, FED
 from schemas.types import SNOWFLAKE
 from warehouse import ddl
-from warehouse.streams import as_sent
 
 T0 = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 VISIBLE = {"is_visible": True, "is_current": True, "is_complete": True, "is_deleted": False, "line_no": 1}
@@ -41,7 +40,7 @@ class World:
     def put(self, table, batch_id, **values):
         names = [c.name for c in table.columns]
         row = {**dict.fromkeys(names), **{k: v for k, v in VISIBLE.items() if k in names}, **values, "batch_id": batch_id}
-        sent = as_sent(row, table)
+        sent = {c.name.upper(): _told(row[c.name]) for c in table.fed_columns}
         self.session.execute(f"INSERT INTO {ddl.landing(table)} ({', '.join(sent)}) SELECT {', '.join(map(literal, sent.values()))}")
 
     def close(self, *batch_ids):
@@ -52,6 +51,10 @@ class World:
         rows = self.session.execute(sql).fetchall()
         names = [d[0].lower() for d in self.session.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _told(value):
+    return value.astimezone(dt.UTC).replace(tzinfo=None) if isinstance(value, dt.datetime) else value
 
 
 def literal(value):

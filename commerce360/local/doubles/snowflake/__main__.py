@@ -18,6 +18,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
 
     from commerce360.local.doubles.snowflake.channels import Channels
     from commerce360.local.doubles.snowflake.engine import Engine
+    from commerce360.local.doubles.snowflake.faults import Faults
     from commerce360.local.doubles.snowflake.keys import ensure_keys, public_key
     from commerce360.local.doubles.snowflake.sql import Sql
     from commerce360.local.doubles.snowflake.streaming import Streaming
@@ -31,12 +32,14 @@ def main(settings: Settings, stop: threading.Event) -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     engine = Engine(settings.state / "data" / "warehouse" / "databases", public_key(admin), warehouse.account)
     sql = Sql(engine).app()
-    streaming = Streaming(Channels(engine), engine.account, settings.state / "data" / "warehouse" / "stage").app()
+    channels = Channels(engine)
+    streaming = Streaming(channels, engine.account, settings.state / "data" / "warehouse" / "stage").app()
+    faulty = Faults(streaming, channels, settings.state / "secrets" / "warehouse.faults")
     secure = urlsplit(warehouse.streaming_url)
     common: dict[str, Any] = {"host": "127.0.0.1", "log_level": "warning", "access_log": False, "lifespan": "off"}
     servers = [
         uvicorn.Server(uvicorn.Config(sql, port=warehouse.port, **common)),
-        uvicorn.Server(uvicorn.Config(streaming, port=secure.port or 443, ssl_certfile=str(certificate), ssl_keyfile=str(key), **common)),
+        uvicorn.Server(uvicorn.Config(faulty, port=secure.port or 443, ssl_certfile=str(certificate), ssl_keyfile=str(key), **common)),
     ]
     asyncio.run(_serve(servers, stop))
     engine.duck.close()

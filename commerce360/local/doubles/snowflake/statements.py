@@ -13,7 +13,7 @@ from fakesnow import transforms
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 
-from commerce360.local.doubles.snowflake import identities, privileges, shows, table_functions
+from commerce360.local.doubles.snowflake import error_tables, identities, privileges, shows, table_functions
 from commerce360.local.doubles.snowflake.access import Access, Find
 from commerce360.local.doubles.snowflake.account import Account
 from commerce360.local.doubles.snowflake.answers import Answer
@@ -95,6 +95,8 @@ class Statements:
         if answered is not None:
             self.access.check(session, answered)
             return Plan(answered.sql("snowflake"))
+        if (located := error_tables.answered(session, self.access, tree)) is not None:
+            return Plan(located.sql("snowflake"))
         if not isinstance(tree, exp.Show | exp.Use) and not _of_session(tree):
             self.access.check(session, tree)
         if plain == text and version == self._version and "RESULT_SCAN" not in text.upper():
