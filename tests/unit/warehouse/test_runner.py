@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,11 @@ def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def warehouse(around: Any, request: pytest.FixtureRequest) -> Any:
+def warehouse(around: Any) -> Any:
     """An empty database of its own."""
     from commerce360.local.warehouse import of_admin
 
-    name = f"T{abs(hash(request.node.name)) % 10**8}"
+    name = f"T{uuid.uuid4().hex[:8].upper()}"
     with Client(of_admin(around)) as admin:
         admin.query(f"CREATE DATABASE {name}")
         admin.query(f"GRANT OWNERSHIP ON DATABASE {name} TO ROLE C360_TRANSFORMER")
@@ -75,7 +76,7 @@ def test_what_was_run_is_noted_as_schemachange_does_and_not_run_again(warehouse:
 
 
 def test_a_failure_is_told_by_script_and_number_and_leaves_no_note(warehouse: Any) -> None:
-    with pytest.raises(C360Error, match=r"V1\.1\.0__broken\.sql, statement 2 of 3: .*NOWHERE") as caught:
+    with pytest.raises(C360Error, match=r"(?s)V1\.1\.0__broken\.sql, statement 2 of 3: .*NOWHERE") as caught:
         runner.apply(warehouse, found=[FIRST, BROKEN, VIEW])
     assert "SELECT * FROM" in caught.value.hint
     assert [row["script"] for row in ask(warehouse, HISTORY.format(warehouse.database))] == [FIRST.name]
