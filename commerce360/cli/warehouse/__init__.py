@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commerce360.cli.warehouse import check, draft, migrate, setup
+from commerce360.cli.warehouse import check, deviations, draft, migrate, setup
 
 app = typer.Typer(no_args_is_help=True, help="The warehouse: migrations, model, load, access.")
 app.command()(migrate.plan)
@@ -12,3 +12,4 @@ app.command()(migrate.apply)
 app.command()(check.check)
 app.command()(draft.draft)
 app.command()(setup.account)
+app.command()(deviations.deviations)

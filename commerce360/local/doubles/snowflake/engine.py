@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ import pyarrow as pa
 import sqlglot
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
+from snowflake.connector.errors import ProgrammingError
 from sqlglot.errors import SqlglotError
 
 from commerce360.local.doubles.snowflake.account import ADMIN, Account
 from commerce360.local.doubles.snowflake.dialect import parsed, session_functions, with_variables
+from commerce360.local.doubles.snowflake.information import Information
 from commerce360.local.doubles.snowflake.refusals import Name
 from commerce360.local.doubles.snowflake.session import Session
 from commerce360.local.doubles.snowflake.tables import without_keys
@@ -59,6 +62,7 @@ class Engine:
             self.snow.connect(file.stem).close()
         self.account = Account(folder / "account.json", account, admin_key)
         self._adopt()
+        self.information = Information(self.duck, self.account)
 
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
@@ -119,6 +123,7 @@ def local_sql(text: str) -> str:
         return text  # the engine says what is wrong with it
 
 
+@cache
 def _patch() -> None:
     """NULL timestamps stay NULL, sums of NUMBER stay exact, decimals can be bound."""
     plain_schema, plain_binding = fakesnow.arrow.to_sf_schema, fakesnow.converter.from_binding
@@ -151,7 +156,12 @@ def _patch() -> None:
         return plain_transform(cursor, expression.transform(lambda node: session_functions(node, last), copy=False), params)
 
     def execute(cursor: Any, *args: Any, **kwargs: Any) -> Any:
-        made = plain_execute(cursor, *args, **kwargs)
+        try:
+            made = plain_execute(cursor, *args, **kwargs)
+        except duckdb.ConstraintException as error:
+            raise ProgrammingError(msg=_constraint(str(error)), errno=100072, sqlstate="22000") from error
+        except duckdb.Error as error:
+            raise ProgrammingError(msg=str(error).splitlines()[0], errno=603, sqlstate="XX000") from error
         session = getattr(cursor._conn, "c360", None)
         if session is not None and kwargs.get("server"):
             session.remember(cursor.sfqid)
@@ -166,6 +176,14 @@ def _patch() -> None:
     fakesnow.arrow.timestamp_to_sf_struct = struct
     fakesnow.server.from_binding = binding
     fakesnow.transforms.numeric_agg_implicit_cast = lambda expression: expression
+
+
+def _constraint(message: str) -> str:
+    too_long = re.search(r"CHECK constraint failed .*typeof\((.+?)\) = 'BLOB'.* <= (\d+)", message)
+    if too_long:
+        return f"String is too long and would be truncated: {too_long.group(1)} takes {too_long.group(2)} characters."
+    null = re.search(r"NOT NULL constraint failed: (\S+)", message)
+    return f"NULL result in a non-nullable column: {null.group(1)}" if null else message.splitlines()[0]
 
 
 def _only(text: str) -> Any:

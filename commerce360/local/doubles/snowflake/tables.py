@@ -12,7 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from commerce360.local.doubles.snowflake.access import Access, parts_of
-from commerce360.local.doubles.snowflake.account import Account
+from commerce360.local.doubles.snowflake.account import PUBLIC, Account
 from commerce360.local.doubles.snowflake.answers import Answer, done
 from commerce360.local.doubles.snowflake.refusals import Name, exists_already, hidden, insufficient, invalid, quoted, shown, unsupported
 from commerce360.local.doubles.snowflake.session import Session, literal
@@ -74,6 +74,8 @@ class Tables:
         self.access.reads(session, tree, but=(target,))
         properties = _kept(tree) if kind == "TABLE" else {}
         comments = _column_comments(tree) if kind == "TABLE" else {}
+        if kind == "TABLE" and (lengths := _bounded(tree)):
+            properties["lengths"] = lengths
         if known is not None and tree.args.get("exists"):
             return tree, lambda: None
 
@@ -83,8 +85,20 @@ class Tables:
                 self.account.add(kind, name, session.role, **properties)
             if kind == "TABLE":
                 _write_comments(session, name, properties.get("COMMENT", ""), comments)
+            if kind == "DATABASE":
+                self._enter(session, name[0])
 
         return tree, after
+
+    def _enter(self, session: Session, database: str) -> None:
+        """A new database has a schema PUBLIC, and both are the session's current ones."""
+        run_ddl(session, f"CREATE SCHEMA IF NOT EXISTS {quoted(database)}.{quoted(PUBLIC)}")
+        with self.account.change():
+            self.account.add("SCHEMA", (database, PUBLIC), session.role)
+        connection = session.connection
+        connection._duck_conn.execute(f"USE {quoted(database)}.{quoted(PUBLIC)}")
+        connection.database, connection._schema = database, PUBLIC
+        connection.database_set = connection.schema_set = True
 
     def _known(self, session: Session, kind: str, name: Name) -> bool:
         return self.account.reaches(session.role, kind, name) and bool(self.account.privileges(session.role, kind, name))
@@ -153,7 +167,7 @@ class Tables:
     def _alter(self, session: Session, words: Words) -> Answer | None:
         name = self._owned(session, words)
         properties = dict(self.account.get("TABLE", name).properties)
-        if words.take("CLUSTER", "BY"):
+        if words.take("CLUSTER BY"):  # one word to the tokenizer
             properties["CLUSTERING_KEY"] = f"LINEAR{words.rest()}"
         elif words.take("DROP", "CLUSTERING", "KEY"):
             properties.pop("CLUSTERING_KEY", None)
@@ -269,9 +283,9 @@ def without_keys(tree: Any) -> Any:
     return tree
 
 
-def _kept(tree: Any) -> dict[str, str]:
+def _kept(tree: Any) -> dict[str, Any]:
     """Properties of a new table that the engine does not keep, taken out of the statement."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     properties = tree.args.get("properties")
     for one in list(properties.expressions) if properties else []:
         if isinstance(one, exp.SchemaCommentProperty):
@@ -293,6 +307,21 @@ def _column_comments(tree: Any) -> dict[str, str]:
             if isinstance(constraint.kind, exp.CommentColumnConstraint):
                 found[column.name if column.this.args.get("quoted") else column.name.upper()] = constraint.kind.this.name
                 constraint.pop()
+    return found
+
+
+def _bounded(tree: Any) -> dict[str, int]:
+    """VARCHAR(n) of a new table, each with a check that the engine keeps: by itself it takes any length."""
+    found = {}
+    for column in tree.find_all(exp.ColumnDef):
+        kind = column.args.get("kind")
+        if kind is not None and kind.this in exp.DataType.TEXT_TYPES and kind.expressions:
+            name, length = column.this.copy(), int(kind.expressions[0].name)
+            check = exp.CheckColumnConstraint(
+                this=exp.LTE(this=exp.Anonymous(this="length", expressions=[exp.column(name)]), expression=exp.Literal.number(length))
+            )
+            column.append("constraints", exp.ColumnConstraint(kind=check))
+            found[name.name if name.args.get("quoted") else name.name.upper()] = length
     return found
 
 
