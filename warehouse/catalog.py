@@ -87,18 +87,15 @@ class Live:
     def tables(self) -> Catalog:
         """Schemas, tables and views with their columns and options; nothing of policies, privileges and errors."""
         wanted = ", ".join(f"'{s}'" for s in SCHEMAS)
-        schemas = [r for r in self.query(f"SHOW SCHEMAS IN DATABASE {self.database}") if r["name"] in SCHEMAS]
-        found: dict[str, list[Column]] = {}
-        sql = f"SELECT * FROM {self.database}.INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA IN ({wanted}) ORDER BY ORDINAL_POSITION"
-        for row in self.query(sql):
-            found.setdefault(f"{row['table_schema']}.{row['table_name']}", []).append(_column(row))
-        relations = {}
-        for kind in (TABLE, VIEW):
-            for row in self.query(f"SHOW {kind}S IN DATABASE {self.database}"):
-                if row["schema_name"] in SCHEMAS:
-                    name = f"{row['schema_name']}.{row['name']}"
-                    relations[name] = _relation(name, kind, row, found.get(name, []))
-        return Catalog({r["name"]: r["comment"] or "" for r in schemas}, relations)
+        inside = f"{self.database}.INFORMATION_SCHEMA"
+        schemas = self.query(f"SELECT SCHEMA_NAME, COMMENT FROM {inside}.SCHEMATA WHERE SCHEMA_NAME IN ({wanted})")
+        columns: dict[str, list[Column]] = {}
+        for row in self.query(f"SELECT * FROM {inside}.COLUMNS WHERE TABLE_SCHEMA IN ({wanted}) ORDER BY ORDINAL_POSITION"):
+            columns.setdefault(_name(row), []).append(_column(row))
+        options = {f"{r['schema_name']}.{r['name']}": r for r in self.query(f"SHOW TABLES IN DATABASE {self.database}")}
+        rows = self.query(f"SELECT * FROM {inside}.TABLES WHERE TABLE_SCHEMA IN ({wanted})")
+        made = [_relation(row, columns.get(_name(row), []), options.get(_name(row), {})) for row in rows]
+        return Catalog({r["schema_name"]: r["comment"] or "" for r in schemas}, {r.name: r for r in made})
 
     def everything(self) -> Catalog:
         known = self.tables()
@@ -142,11 +139,16 @@ def same_type(wanted: str, found: str) -> bool:
     return not wanted or wanted == found or (wanted.startswith("TIMESTAMP") and wanted.split("(")[0] == found)
 
 
-def _relation(name: str, kind: str, row: Row, columns: list[Column]) -> Relation:
-    if kind == VIEW:
-        return Relation(name, kind, row["comment"] or "", tuple(replace(c, nullable=True) for c in columns))
-    options = _is_on(row.get("enable_schema_evolution")), _is_on(row.get("error_logging"))
-    return Relation(name, kind, row["comment"] or "", tuple(columns), _clustering(row.get("cluster_by") or ""), *options)
+def _name(row: Row) -> str:
+    return f"{row['table_schema']}.{row['table_name']}"
+
+
+def _relation(row: Row, columns: list[Column], options: Row) -> Relation:
+    name, comment = _name(row), row["comment"] or ""
+    if row["table_type"] == "VIEW":
+        return Relation(name, VIEW, comment, tuple(replace(c, nullable=True) for c in columns))
+    switches = _is_on(options.get("enable_schema_evolution")), _is_on(options.get("error_logging"))
+    return Relation(name, TABLE, comment, tuple(columns), _clustering(row["clustering_key"] or ""), *switches)
 
 
 def _column(row: Row) -> Column:

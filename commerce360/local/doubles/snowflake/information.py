@@ -24,7 +24,8 @@ OBJECTS = f"{PLACE}._c360_objects"
 LISTED = ("DATABASE", "SCHEMA", "TABLE", "VIEW", "STAGE", "SEQUENCE", "FILE FORMAT")
 TABLE = f"""CREATE TABLE IF NOT EXISTS {OBJECTS} (
     o_kind VARCHAR, o_database VARCHAR, o_schema VARCHAR, o_name VARCHAR, o_owner VARCHAR, o_comment VARCHAR, o_clustering VARCHAR,
-    o_text VARCHAR, o_created TIMESTAMPTZ, o_evolution VARCHAR)"""
+    o_text VARCHAR, o_created TIMESTAMPTZ, o_evolution VARCHAR,
+    o_errors VARCHAR)"""
 HIDDEN = "('main', 'pg_catalog', 'information_schema', '_fs_information_schema', 'C360_STREAMING')"
 RELATIONS = (
     "(SELECT database_name, schema_name, table_name, estimated_size FROM duckdb_tables "
@@ -52,7 +53,8 @@ BETTER = {
     "owned": f"REPLACE ({SHOWN})",
     "dated": f"REPLACE ({CREATED} AS created_on)",
     "plain": f"REPLACE ({SHOWN}, coalesce(o_clustering, '') AS cluster_by)",
-    "known": f"REPLACE ({SHOWN}, coalesce(o_clustering, '') AS cluster_by, coalesce(o_evolution, 'N') AS enable_schema_evolution)",
+    "known": f"REPLACE ({SHOWN}, coalesce(o_clustering, '') AS cluster_by, coalesce(o_evolution, 'N') AS enable_schema_evolution)"
+    ", coalesce(o_errors, 'N') AS error_logging",
     "viewed": f"REPLACE ({SHOWN}, coalesce(o_text, text) AS text)",
     "table": f"""REPLACE ({OWNER} AS "TABLE_OWNER", o_comment AS "COMMENT", o_clustering AS "CLUSTERING_KEY", {CHANGED},
         CASE o_kind WHEN 'VIEW' THEN 'VIEW' ELSE 'BASE TABLE' END AS "TABLE_TYPE",
@@ -97,7 +99,7 @@ class Information:
                 cursor.execute(f"DELETE FROM {OBJECTS}")
                 if objects:
                     values = [v for o in objects for v in _row(o)]
-                    rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(objects))
+                    rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(objects))
                     cursor.execute(f"INSERT INTO {OBJECTS} VALUES {rows}", values)
                 cursor.execute("COMMIT")
             self.version = version
@@ -113,9 +115,9 @@ def visible(account: Account, role: str) -> Iterator[str]:
 def _row(one: Object) -> list[Any]:
     parts = [*one.name, *[""] * (3 - len(one.name))]
     p = one.properties
-    evolution = "Y" if p.get("ENABLE_SCHEMA_EVOLUTION") == "TRUE" else "N"
+    options = ["Y" if p.get(o) == "TRUE" else "N" for o in ("ENABLE_SCHEMA_EVOLUTION", "ERROR_LOGGING")]
     created = dt.datetime.fromtimestamp(one.created, dt.UTC)
-    return [one.kind, *parts, one.owner, p.get("COMMENT") or None, p.get("CLUSTERING_KEY"), p.get("text"), created, evolution]
+    return [one.kind, *parts, one.owner, p.get("COMMENT") or None, p.get("CLUSTERING_KEY"), p.get("text"), created, *options]
 
 
 def _prepare(cursor: duckdb.DuckDBPyConnection, database: str) -> None:

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from commerce360.local.doubles.snowflake import listings, tokens
+from commerce360.local.doubles.snowflake import tokens
 from commerce360.local.doubles.snowflake.account import Account, Object
 from commerce360.local.doubles.snowflake.answers import Answer, done, moment, table
 from commerce360.local.doubles.snowflake.privileges import OF
@@ -64,8 +64,6 @@ def _show(session: Session, words: Words) -> Answer | None:
     if words.take("PARAMETERS"):
         found = sorted(session.parameters.items())
         return _like(words, table(("key", "value", "default", "level"), ((k, v, "", "SESSION") for k, v in found)), 0)
-    if (found_here := listings.run(session, words)) is not None:
-        return found_here
     if listed := words.take_any(*OWN):
         return _listed(session, words, OWN[listed])
     if not any(words.sees(w) for w in ENGINE):
@@ -216,13 +214,13 @@ def _describe_user(session: Session, name: str) -> Answer:
 
 def _use(session: Session, words: Words) -> Answer | None:
     if words.take("ROLE"):
-        role = words.part()
+        (role,) = words.name()
         if role not in session.account.roles_of(session.user):
             raise hidden("ROLE", (role,))
         session.role = role
         return done()
     if words.take("WAREHOUSE"):
-        name: Name = (words.part(),)
+        name = words.name()
         if not session.account.privileges(session.role, "WAREHOUSE", name) and not (
             session.admin and ("WAREHOUSE", name) in session.account.objects
         ):

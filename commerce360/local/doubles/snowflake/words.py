@@ -78,6 +78,11 @@ class Words:
         return token.text if token.token_type is TokenType.IDENTIFIER else token.text.upper()
 
     def name(self) -> Name:
+        """Also one that is written as IDENTIFIER('NAME')."""
+        if self.take("IDENTIFIER", "("):
+            named = Words(self.string())
+            self.need(")")
+            return named.name()
         parts = [self.part()]
         while self.take("."):
             parts.append(self.part())
