@@ -23,7 +23,7 @@ Told = Callable[[str], None]
 @dataclass(frozen=True)
 class Step:
     script: Script
-    why: str  # new, changed or always; empty: nothing to do
+    why: str  # new, changed, again or always; empty: nothing to do
     refused: ConfigError | None = None  # why it must not run
 
     @property
@@ -35,17 +35,20 @@ def variables(settings: Warehouse) -> dict[str, str]:
     return {"database": settings.database}
 
 
-def plan(found: Sequence[Script], done: Done, values: Mapping[str, str]) -> list[Step]:
-    """A versioned script that was changed after it had been run, or that comes too late, is refused."""
-    return [_step(script, done, values) for script in found]
+def plan(found: Sequence[Script], done: Done, values: Mapping[str, str], repeat: bool = False) -> list[Step]:
+    """A versioned script that was changed after it had been run, or that comes too late, is refused.
+
+    `repeat`: repeatable scripts are run also when they were run as they are.
+    """
+    return [_step(script, done, values, repeat) for script in found]
 
 
-def _step(script: Script, done: Done, values: Mapping[str, str]) -> Step:
+def _step(script: Script, done: Done, values: Mapping[str, str], repeat: bool) -> Step:
     before = done.checksums.get(script.name)
     if script.kind == "A":
         return Step(script, "always")
     if before == script.checksum(values):
-        return Step(script, "")
+        return Step(script, "again" if repeat and script.kind == "R" else "")
     if script.kind == "R":
         return Step(script, "new" if before is None else "changed")
     if before is not None:
@@ -63,27 +66,27 @@ def planned(settings: Warehouse, found: Sequence[Script] | None = None) -> list[
         return _plan(History(client, settings.database), settings, found)
 
 
-def apply(settings: Warehouse, told: Told = lambda _: None, found: Sequence[Script] | None = None) -> list[Step]:
+def apply(settings: Warehouse, told: Told = lambda _: None, found: Sequence[Script] | None = None, repeat: bool = False) -> list[Step]:
     """Run what there is to run, and return the plan. The database must be there.
 
     `told` gets one line a script. Raises C360Error at the first statement that fails, and while another run goes on.
     """
     with Client(settings) as client:
         history = History(client, settings.database)
-        steps = _plan(history, settings, found)
+        steps = _plan(history, settings, found, repeat)
         if not any(step.runs for step in steps):
             return steps
         history.make()
         with history.held() as lease:
-            steps = _plan(history, settings, found)  # again: somebody may have been here meanwhile
+            steps = _plan(history, settings, found, repeat)  # again: somebody may have been here meanwhile
             for step in steps:
                 if step.runs:
                     _run(history, lease, step.script, variables(settings), told)
         return steps
 
 
-def _plan(history: History, settings: Warehouse, found: Sequence[Script] | None) -> list[Step]:
-    steps = plan(scripts.read() if found is None else found, history.read(), variables(settings))
+def _plan(history: History, settings: Warehouse, found: Sequence[Script] | None, repeat: bool = False) -> list[Step]:
+    steps = plan(scripts.read() if found is None else found, history.read(), variables(settings), repeat)
     for step in steps:
         if step.refused is not None:
             raise step.refused

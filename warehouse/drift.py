@@ -12,6 +12,8 @@ from warehouse.catalog import VIEW, Catalog, Column, Relation, same_type
 from warehouse.generated import grant, revoke
 
 MIGRATE = "run `c360 warehouse apply`"
+REPEAT = "run `c360 warehouse apply --repeat`"
+BY_HAND = "change it back, or change schemas/ and write a migration with `c360 warehouse draft NAME`"
 RETYPE = "rows would have to be loaded anew: mend it by hand, or change schemas/"
 ADD = "add it to schemas/ and write a migration with `c360 warehouse draft NAME`, or drop it"
 
@@ -45,12 +47,12 @@ def structure(wanted: Catalog, live: Catalog) -> Iterator[Drift]:
         if name not in live.schemas:
             yield Drift(name, "schema", "there", "", MIGRATE)
         elif live.schemas[name] != comment:
-            yield Drift(name, "comment", comment, live.schemas[name] or "none", MIGRATE)
+            yield Drift(name, "comment", comment, live.schemas[name] or "none", BY_HAND)
     for name, relation in wanted.relations.items():
         if name in live.relations:
             yield from _relation(relation, live.relations[name])
         else:
-            yield Drift(name, relation.kind.lower(), "there", "", MIGRATE)
+            yield Drift(name, relation.kind.lower(), "there", "", REPEAT if relation.kind == VIEW else MIGRATE)
     for name in sorted(live.relations.keys() - wanted.relations.keys()):
         yield Drift(name, live.relations[name].kind.lower(), "", "there", ADD)
 
@@ -67,6 +69,7 @@ def history(steps: Iterable[Step], unknown: Iterable[str]) -> Iterator[Drift]:
 
 
 def _relation(wanted: Relation, found: Relation) -> Iterator[Drift]:
+    hint = REPEAT if wanted.kind == VIEW else BY_HAND
     pairs = (
         ("kind", wanted.kind, found.kind),
         ("comment", wanted.comment, found.comment),
@@ -75,24 +78,24 @@ def _relation(wanted: Relation, found: Relation) -> Iterator[Drift]:
         ("error logging", _onoff(wanted.logs_errors), _onoff(found.logs_errors)),
         ("row access policy", _bound(wanted), _bound(found)),
     )
-    yield from (Drift(wanted.name, what, a or "none", b or "none", MIGRATE) for what, a, b in pairs if a != b)
+    yield from (Drift(wanted.name, what, a or "none", b or "none", hint) for what, a, b in pairs if a != b)
     for column in wanted.columns:
         other = found.column(column.name)
         where = f"{wanted.name}.{column.name}"
         if other is None:
-            yield Drift(where, "column", "there", "", MIGRATE)
+            yield Drift(where, "column", "there", "", hint)
         else:
-            yield from _column(where, column, other)
+            yield from _column(where, column, other, hint)
     known = {c.name for c in wanted.columns}
     for other in found.columns:
         if other.name not in known:
             yield Drift(f"{wanted.name}.{other.name}", "column", "", other.type, _extra(wanted))
     order = [c.name for c in found.columns if c.name in known]
     if wanted.kind == VIEW and order != [c.name for c in wanted.columns if c.name in order]:
-        yield Drift(wanted.name, "order of columns", "that of schemas/", "another", MIGRATE)
+        yield Drift(wanted.name, "order of columns", "that of schemas/", "another", REPEAT)
 
 
-def _column(where: str, wanted: Column, found: Column) -> Iterator[Drift]:
+def _column(where: str, wanted: Column, found: Column, hint: str) -> Iterator[Drift]:
     if not same_type(wanted.type, found.type):
         yield Drift(where, "type", wanted.type, found.type, RETYPE)
     pairs = (
@@ -100,7 +103,7 @@ def _column(where: str, wanted: Column, found: Column) -> Iterator[Drift]:
         ("comment", wanted.comment or "none", found.comment or "none"),
         ("masking policy", wanted.policy or "none", found.policy or "none"),
     )
-    yield from (Drift(where, what, a, b, MIGRATE) for what, a, b in pairs if a != b)
+    yield from (Drift(where, what, a, b, hint) for what, a, b in pairs if a != b)
 
 
 def _extra(relation: Relation) -> str:

@@ -35,11 +35,16 @@ def plan(
         raise typer.Exit(CHANGES)
 
 
-def apply(state: State = DEFAULT_STATE) -> None:
+def apply(
+    state: State = DEFAULT_STATE,
+    repeat: Annotated[
+        bool, typer.Option("--repeat", help="Run repeatable scripts that were run before, too: views, policies, privileges.")
+    ] = False,
+) -> None:
     """Run the migrations that have not been run. May be repeated, and stopped anywhere."""
     from warehouse import apply as runner
 
-    steps = runner.apply(settings_of(state).warehouse, typer.echo)
+    steps = runner.apply(settings_of(state).warehouse, typer.echo, repeat=repeat)
     typer.echo(f"{sum(step.runs for step in steps)} of {len(steps)} run")
 
 

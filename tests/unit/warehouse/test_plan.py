@@ -33,6 +33,11 @@ def test_a_repeatable_script_runs_again_when_it_is_another_one():
     assert whys([FIRST, changed], done(FIRST, VIEWS)) == ["", "changed"]
 
 
+def test_repeatable_scripts_are_run_again_when_that_is_asked_for():
+    steps = plan([FIRST, VIEWS], done(FIRST, VIEWS), VALUES, repeat=True)
+    assert [step.why for step in steps] == ["", "again"]
+
+
 def test_a_versioned_script_that_was_changed_is_refused():
     (step,) = plan([Script(FIRST.name, "SELECT 11")], done(FIRST), VALUES)
     assert not step.runs
