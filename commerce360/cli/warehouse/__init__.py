@@ -4,4 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from commerce360.cli.warehouse.deviations import deviations
+
 app = typer.Typer(no_args_is_help=True, help="The warehouse: migrations, model, load, access.")
+app.command()(deviations)

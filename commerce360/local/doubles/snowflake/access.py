@@ -19,6 +19,7 @@ ROW_FUNCTIONS = (exp.Explode, exp.Generator)
 NAMED_ROW_FUNCTIONS = ("RESULT_SCAN", "SPLIT_TO_TABLE", "STRTOK_SPLIT_TO_TABLE")
 SOURCES = (exp.Table, exp.Subquery, exp.Values, exp.TableFromRows, exp.Lateral)
 INFORMATION = "INFORMATION_SCHEMA"
+INFORMATION_VIEWS = ("TABLES", "VIEWS", "COLUMNS", "SCHEMATA", "DATABASES")
 Find = Callable[[Session, Name], str | None]  # TABLE, VIEW, or None when there is no such relation
 
 
@@ -51,6 +52,8 @@ class Access:
     def _information(self, session: Session, name: Name, privileges: tuple[str, ...]) -> None:
         if not (session.may("USAGE", "DATABASE", name[:1]) or session.may("MONITOR", "DATABASE", name[:1])):
             raise hidden("OBJECT", name)
+        if name[2] not in INFORMATION_VIEWS and not session.admin:
+            raise unsupported(f"{INFORMATION}.{name[2]}")  # the engine's own, which shows everything
         if set(privileges) - {"SELECT"}:
             raise insufficient("VIEW", name)
 

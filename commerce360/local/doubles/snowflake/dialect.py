@@ -23,6 +23,8 @@ SESSION = {
     exp.CurrentWarehouse: "warehouse",
     exp.CurrentAccount: "account",
     exp.CurrentSession: "session",
+    exp.CurrentDatabase: "database",
+    exp.CurrentSchema: "schema",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commerce360.local.doubles.snowflake import tokens
-from commerce360.local.doubles.snowflake.account import ADMIN_USER, PREDEFINED
+from commerce360.local.doubles.snowflake.account import ACCOUNT, ADMIN_USER, PREDEFINED
 from commerce360.local.doubles.snowflake.answers import Answer, done
 from commerce360.local.doubles.snowflake.refusals import Name, exists_already, insufficient, invalid, shown
 from commerce360.local.doubles.snowflake.session import Session
@@ -39,6 +39,8 @@ KINDS = tuple(PROPERTIES)
 
 
 def run(session: Session, words: Words) -> Answer | None:
+    if words.take("ALTER", "ACCOUNT"):
+        return _alter_account(session, words)
     verb = words.take_any("CREATE", "ALTER", "DROP")
     replace = verb == "CREATE" and words.take("OR", "REPLACE")
     kind = words.take_any(*KINDS)
@@ -53,6 +55,8 @@ def _create(session: Session, words: Words, kind: str, replace: bool) -> Answer:
     account, lenient = session.account, words.take("IF", "NOT", "EXISTS")
     name = session.resolve(kind, words.name())
     around, on = (name[:2], "SCHEMA") if kind == "NETWORK RULE" else ((), "ACCOUNT")
+    if around:
+        account.get(on, around)
     session.need(f"CREATE {kind}", on, around)
     words.take("WITH")
     properties = _properties(words, kind)
@@ -90,6 +94,18 @@ def _alter(session: Session, words: Words, kind: str) -> Answer:
     properties = _properties(words, kind)
     with account.change():
         found.properties.update(properties)
+    return done()
+
+
+def _alter_account(session: Session, words: Words) -> Answer:
+    session.need("OWNERSHIP", *ACCOUNT)
+    properties = session.account.get(*ACCOUNT).properties
+    with session.account.change():
+        if words.take("UNSET"):
+            properties.pop(words.part(), None)
+        else:
+            words.need("SET")
+            properties.update(words.properties())
     return done()
 
 

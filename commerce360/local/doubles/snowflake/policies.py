@@ -73,6 +73,7 @@ class Policies:
     def _create(self, session: Session, words: Words, kind: str, replace: bool) -> Answer:
         lenient = words.take("IF", "NOT", "EXISTS")
         name = session.resolve(kind, words.name())
+        self.account.get("SCHEMA", name[:2])
         session.need(f"CREATE {kind}", "SCHEMA", name[:2])
         if (kind, name) in self.account.objects:
             if lenient and not replace:

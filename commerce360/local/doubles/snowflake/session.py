@@ -11,6 +11,7 @@ from typing import Any
 from fakesnow.conn import FakeSnowflakeConnection
 
 from commerce360.local.doubles.snowflake.account import ADMIN, CONTAINED, Account
+from commerce360.local.doubles.snowflake.information import visible
 from commerce360.local.doubles.snowflake.refusals import Name, RefusedError, insufficient, invalid
 
 NUMBERS = itertools.count(1)
@@ -76,7 +77,8 @@ class Session:
 
     def tell(self) -> None:
         """Give the engine what CURRENT_ROLE and its like answer, also inside views and policies."""
-        state = (self.account.version, self.role, self.warehouse)
+        database, schema = self.connection.database, self.connection.schema if self.connection.schema_set else None
+        state = (self.account.version, self.role, self.warehouse, database, schema)
         if state == self.told:
             return
         texts = {
@@ -90,6 +92,8 @@ class Session:
         for key, value in texts.items():
             run(f"SET VARIABLE c360_{key} = {literal(value) if value else 'NULL'}")
         run(f"SET VARIABLE c360_roles = [{', '.join(map(literal, sorted(self.account.below(self.role))))}]::VARCHAR[]")
+        seen = None if self.admin else f"[{', '.join(map(literal, visible(self.account, self.role)))}]"
+        run(f"SET VARIABLE c360_visible = {seen or 'NULL'}::VARCHAR[]")
         self.told = state
 
 

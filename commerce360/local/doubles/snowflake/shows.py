@@ -162,7 +162,7 @@ def _grants(session: Session, words: Words) -> Answer:
     rows: list[tuple[str, str, Name]] = [("USAGE", "ROLE", (r,)) for r in account.members.get(("ROLE", (role,)), ())]
     for (kind, name), one in account.objects.items():
         rows += [(p, kind, name) for p in one.grants.get(role, ())] + ([("OWNERSHIP", kind, name)] if one.owner == role else [])
-    return table(GRANTS, ((None, p, k.replace(" ", "_"), shown(n), "ROLE", role, "false", "") for p, k, n in sorted(rows)))
+    return table(GRANTS, ((None, p, k.replace(" ", "_"), shown(n) or account.name, "ROLE", role, "false", "") for p, k, n in sorted(rows)))
 
 
 def _grants_on(session: Session, words: Words) -> Answer:

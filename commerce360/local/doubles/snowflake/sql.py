@@ -31,7 +31,7 @@ class Sql:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.account = engine.account
-        self.statements = Statements(engine.account, engine.find, engine.folder)
+        self.statements = Statements(engine.account, engine.information, engine.find, engine.folder)
 
     def app(self) -> Starlette:
         kept = [r for r in fakesnow.server.routes if r.path not in (LOGIN, QUERY)]

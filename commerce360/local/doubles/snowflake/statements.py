@@ -18,14 +18,16 @@ from commerce360.local.doubles.snowflake.access import Access, Find
 from commerce360.local.doubles.snowflake.account import Account
 from commerce360.local.doubles.snowflake.answers import Answer
 from commerce360.local.doubles.snowflake.dialect import parsed, with_variables
+from commerce360.local.doubles.snowflake.information import Information
 from commerce360.local.doubles.snowflake.policies import Policies
 from commerce360.local.doubles.snowflake.refusals import RefusedError, invalid, unsupported
 from commerce360.local.doubles.snowflake.session import Session
 from commerce360.local.doubles.snowflake.tables import Tables, without_keys
-from commerce360.local.doubles.snowflake.views import Views
+from commerce360.local.doubles.snowflake.views import Views, commit_open
 from commerce360.local.doubles.snowflake.words import Words
 
 LEAD = re.compile(r"\s*(?:(?:--|//)[^\n]*(?:\n|$)\s*|/\*.*?\*/\s*)*([A-Za-z]+)", re.S)
+LOOKS = re.compile(r"\b(SHOW|DESC|DESCRIBE|INFORMATION_SCHEMA)\b", re.I)
 WORDED = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "SHOW", "USE", "COMMENT", "DESC", "DESCRIBE", "UNDROP", "EXECUTE", "CALL"}
 READS = {"WITH", "SELECT", "SHOW", "DESC", "DESCRIBE", "USE", "BEGIN", "COMMIT", "ROLLBACK", "LIST", "LS", "SET", "UNSET"}
 KEPT_DECISIONS = 2_000
@@ -39,8 +41,9 @@ class Plan:
 
 
 class Statements:
-    def __init__(self, account: Account, find: Find, folder: Path) -> None:
+    def __init__(self, account: Account, information: Information, find: Find, folder: Path) -> None:
         self.account = account
+        self.information = information
         self.access = Access(find)
         self.policies = Policies(account, self.access)
         self.tables = Tables(account, self.access, folder)
@@ -56,6 +59,8 @@ class Statements:
         if not session.alive:
             raise RefusedError("390111", "08001", "Session no longer exists. New login required to access the service.")
         session.tell()
+        if LOOKS.search(text):
+            self.information.refresh()
         try:
             return self._plan(session, text)
         except ProgrammingError as error:
@@ -89,6 +94,7 @@ class Statements:
             if tree.find(exp.DynamicIdentifier):
                 raise unsupported("IDENTIFIER of something that is not written out")
         if isinstance(tree, exp.Create | exp.Drop | exp.Alter) and not _of_session(tree):
+            commit_open(session)
             changed, after = self.tables.change(session, without_keys(tree.copy()))
             return Plan(text if changed == tree else changed.sql("snowflake"), after=after)
         answered = table_functions.answered(session, tree)

@@ -12,7 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from commerce360.local.doubles.snowflake.access import Access, parts_of
-from commerce360.local.doubles.snowflake.account import Account
+from commerce360.local.doubles.snowflake.account import ACCOUNT, PUBLIC, Account
 from commerce360.local.doubles.snowflake.answers import Answer, done
 from commerce360.local.doubles.snowflake.refusals import Name, exists_already, hidden, insufficient, invalid, quoted, shown, unsupported
 from commerce360.local.doubles.snowflake.session import Session, literal
@@ -61,20 +61,12 @@ class Tables:
         name = session.resolve(kind, parts_of(target))
         if kind == "DATABASE" and not SAFE.fullmatch(name[0]):
             raise unsupported(f"the database name {shown(name)}")
-        around = {"DATABASE": ("ACCOUNT", ()), "SCHEMA": ("DATABASE", name[:1])}.get(kind, ("SCHEMA", name[:2]))
-        if around[1] and (around not in self.account.objects or not (session.admin or self._known(session, *around))):
-            raise hidden(*around)
         known = self.access.find(session, name) if kind == "TABLE" else (kind if (kind, name) in self.account.objects else None)
-        if known is None or not tree.args.get("exists"):
-            session.need(f"CREATE {kind}", *around)
-        if known is not None and tree.args.get("replace") and not session.may("OWNERSHIP", known, name):
-            raise insufficient(known, name)
-        if known is not None and known != kind:
-            raise exists_already("OBJECT", name)
+        self._check_place(session, tree, kind, name, known)
         self.access.reads(session, tree, but=(target,))
-        properties = _kept(tree) if kind == "TABLE" else {}
-        comments = _column_comments(tree) if kind == "TABLE" else {}
-        if known is not None and tree.args.get("exists"):
+        properties, comments = _taken(tree) if kind == "TABLE" else ({}, {})
+        temporary = tree.find(exp.TemporaryProperty) is not None
+        if temporary or (known is not None and tree.args.get("exists")):
             return tree, lambda: None
 
         def after() -> None:
@@ -83,8 +75,34 @@ class Tables:
                 self.account.add(kind, name, session.role, **properties)
             if kind == "TABLE":
                 _write_comments(session, name, properties.get("COMMENT", ""), comments)
+            if kind == "DATABASE":
+                self._enter(session, name[0])
 
         return tree, after
+
+    def _check_place(self, session: Session, tree: Any, kind: str, name: Name, known: str | None) -> None:
+        """May this be made here, and in the place of what is there?"""
+        around: tuple[str, Name] = ("SCHEMA", name[:2])
+        if kind in ("DATABASE", "SCHEMA"):
+            around = ("DATABASE", name[:1]) if kind == "SCHEMA" else ACCOUNT
+        if around not in self.account.objects or not (session.admin or around == ACCOUNT or self._known(session, *around)):
+            raise hidden(*around)
+        if known is None or not tree.args.get("exists"):
+            session.need(f"CREATE {kind}", *around)
+        if known is not None and tree.args.get("replace") and not session.may("OWNERSHIP", known, name):
+            raise insufficient(known, name)
+        if known not in (None, kind):
+            raise exists_already("OBJECT", name)
+
+    def _enter(self, session: Session, database: str) -> None:
+        """A new database has a schema PUBLIC, and both are the session's current ones."""
+        run_ddl(session, f"CREATE SCHEMA IF NOT EXISTS {quoted(database)}.{quoted(PUBLIC)}")
+        with self.account.change():
+            self.account.add("SCHEMA", (database, PUBLIC), session.role)
+        connection = session.connection
+        connection._duck_conn.execute(f"USE {quoted(database)}.{quoted(PUBLIC)}")
+        connection.database, connection._schema = database, PUBLIC
+        connection.database_set = connection.schema_set = True
 
     def _known(self, session: Session, kind: str, name: Name) -> bool:
         return self.account.reaches(session.role, kind, name) and bool(self.account.privileges(session.role, kind, name))
@@ -153,7 +171,7 @@ class Tables:
     def _alter(self, session: Session, words: Words) -> Answer | None:
         name = self._owned(session, words)
         properties = dict(self.account.get("TABLE", name).properties)
-        if words.take("CLUSTER", "BY"):
+        if words.take("CLUSTER BY"):  # one word to the tokenizer
             properties["CLUSTERING_KEY"] = f"LINEAR{words.rest()}"
         elif words.take("DROP", "CLUSTERING", "KEY"):
             properties.pop("CLUSTERING_KEY", None)
@@ -269,9 +287,15 @@ def without_keys(tree: Any) -> Any:
     return tree
 
 
-def _kept(tree: Any) -> dict[str, str]:
+def _taken(tree: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the account keeps of a new table, and the comments of its columns; both leave the statement."""
+    comments, lengths, properties = _column_comments(tree), _bounded(tree), _kept(tree)
+    return properties | ({"lengths": lengths} if lengths else {}), comments
+
+
+def _kept(tree: Any) -> dict[str, Any]:
     """Properties of a new table that the engine does not keep, taken out of the statement."""
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     properties = tree.args.get("properties")
     for one in list(properties.expressions) if properties else []:
         if isinstance(one, exp.SchemaCommentProperty):
@@ -293,6 +317,21 @@ def _column_comments(tree: Any) -> dict[str, str]:
             if isinstance(constraint.kind, exp.CommentColumnConstraint):
                 found[column.name if column.this.args.get("quoted") else column.name.upper()] = constraint.kind.this.name
                 constraint.pop()
+    return found
+
+
+def _bounded(tree: Any) -> dict[str, int]:
+    """VARCHAR(n) of a new table, each with a check that the engine keeps: by itself it takes any length."""
+    found = {}
+    for column in tree.find_all(exp.ColumnDef):
+        kind = column.args.get("kind")
+        if kind is not None and kind.this in exp.DataType.TEXT_TYPES and kind.expressions:
+            name, length = column.this.copy(), int(kind.expressions[0].name)
+            check = exp.CheckColumnConstraint(
+                this=exp.LTE(this=exp.Anonymous(this="length", expressions=[exp.column(name)]), expression=exp.Literal.number(length))
+            )
+            column.append("constraints", exp.ColumnConstraint(kind=check))
+            found[name.name if name.args.get("quoted") else name.name.upper()] = length
     return found
 
 

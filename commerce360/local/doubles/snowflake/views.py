@@ -55,6 +55,7 @@ class Views:
     def _create(self, session: Session, words: Words, replace: bool) -> Answer:
         lenient = words.take("IF", "NOT", "EXISTS")
         name = session.resolve("VIEW", words.name())
+        self.account.get("SCHEMA", name[:2])
         session.need("CREATE VIEW", "SCHEMA", name[:2])
         known = self.access.find(session, name)
         if known is not None and not replace:
