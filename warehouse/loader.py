@@ -14,10 +14,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from deltalake.exceptions import DeltaError
 
 from commerce360 import log, metrics, service
 from commerce360.errors import C360Error, UnavailableError
@@ -90,7 +93,7 @@ class Loader:
     def open(self) -> None:
         """(Re)open every channel at what the warehouse has committed. Raises C360Error when that is not of this lake."""
         self.close()
-        self.streams = open_streams(self.settings.warehouse, self.tables)
+        self.streams = open_streams(self.settings.warehouse, self.tables, self._meanwhile)
         self.reconnects += 1
         self.tail.forget()
         for table in self.tables:
@@ -100,6 +103,11 @@ class Loader:
         self.batch_id = self.shown_batch()
         self.evolution.check({t: self.streams[t.name].place for t in self.data})
         self._fill_gaps()
+
+    def _meanwhile(self) -> None:
+        self.tell()
+        if self.stop.is_set():
+            raise StoppedError
 
     def close(self) -> None:
         self.total = self.rows()
@@ -138,8 +146,7 @@ class Loader:
 
     def _take(self) -> int:
         """A batch is streamed while those before it are not committed yet: their waits do not add up."""
-        if time.monotonic() - self._looked >= self.settings.warehouse.poll_s:
-            self._newest, self._looked = self.tail.version(BATCHES), time.monotonic()
+        self._look()
         room, before = AHEAD_BATCHES - len(self._sent), len(self._sent)
         for batch in islice(self.tail.batches(self._newest, self._taken), room):
             needs = self._stream_all(batch)
@@ -148,6 +155,11 @@ class Loader:
         if len(self._sent) - before < room:
             self._seen = self._newest
         return len(self._sent) - before
+
+    def _look(self) -> None:
+        """How far the lake is."""
+        if time.monotonic() - self._looked >= self.settings.warehouse.poll_s:
+            self._newest, self._looked = self.tail.version(BATCHES), time.monotonic()
 
     def _stream_all(self, batch: Batch) -> dict[str, Place]:
         for table in self.data:
@@ -172,9 +184,8 @@ class Loader:
             held = self.in_flight
             if time.monotonic() - max(since, self._came_further) > COMMIT_TIMEOUT_S:
                 raise _not_committed()
-            self.tell()
-            if held >= AHEAD_ROWS and self.stop.wait(CHECK_S):
-                raise StoppedError
+            self._meanwhile()
+            time.sleep(CHECK_S)
 
     def _committed(self) -> dict[str, Place]:
         """How far each table is in the warehouse."""
@@ -189,10 +200,10 @@ class Loader:
 
     def _show(self) -> int:
         """Their rows of ops.batches, once all data before them is committed: the views then show them."""
+        committed = self._committed()
         if not self._sent:
             self.moved_at = time.time()
             return 0
-        committed = self._committed()
         whole = list(takewhile(lambda sent: all(committed[name] >= place for name, place in sent.needs.items()), self._sent))
         if not whole:
             if time.monotonic() - max(self._sent[0].at, self._came_further) > COMMIT_TIMEOUT_S:
@@ -222,6 +233,8 @@ class Loader:
             self._published, self._rows = time.monotonic(), now
 
     def publish(self, rows_per_s: float = 0.0) -> None:
+        with suppress(DeltaError, OSError):  # also while nothing can be loaded; what it is will be told by the load
+            self._look()
         lag = self.behind()
         verdict = watch.overall(lag, time.time() - self.moved_at, self.error, self.again)
         values = {

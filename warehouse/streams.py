@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import time
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from commerce360.errors import UnavailableError
 from commerce360.settings import Warehouse
@@ -23,9 +26,12 @@ if TYPE_CHECKING:
 
 CHANNEL = "C360_LAKE"
 FLUSH_TIMEOUT_S = 60
-OPENERS = 8  # opening is mostly waiting
+MEANWHILE_S = 0.5
+QUIET_CHECK_S = 5.0  # between two looks at a channel that has nothing to commit
 # Keep batches in requests instead of files, and requests small enough; see the SDK's property names of 1.9.1.
 MODE = {"max_buffered_kb_for_rowset_mode": "1000000", "target_rowset_payload_size_mb": "4", "max_rowset_payload_size_mb": "64"}
+
+T = TypeVar("T")
 
 
 class Stream:
@@ -43,6 +49,7 @@ class Stream:
         self.rows = 0
         self.rejected = int(status.rows_error_count)  # by the warehouse, since the channel is there
         self._sent: deque[tuple[Place, int]] = deque()  # parts that are not committed yet
+        self._asked = time.monotonic()
 
     @property
     def in_flight(self) -> int:
@@ -67,15 +74,18 @@ class Stream:
     def committed(self) -> Place:
         """How far the warehouse is, as the SDK knows it: its status is up to a second old, and the first one takes as long.
 
-        Raises what the SDK raises for a channel that was refused, UnavailableError for one in another state.
+        A channel that has nothing to commit is asked now and then too: its table may have been replaced. Raises what the SDK raises for a
+        channel that was refused or is gone, UnavailableError for one in another state.
         """
-        if self._sent:
+        if self._sent or time.monotonic() - self._asked > QUIET_CHECK_S:
             status = self.channel.get_channel_status()
-            if status.status_code != "SUCCESS":
-                raise UnavailableError(f"the channel of {self.table.name} is {status.status_code}", "it is opened again")
-            self._committed = Place.parse(status.latest_committed_offset_token)
-            self.rejected = int(status.rows_error_count)
-            while self._sent and self._sent[0][0] <= self._committed:
+            self._asked = time.monotonic()
+            found = Place.parse(status.latest_committed_offset_token)
+            if status.status_code != "SUCCESS" or found < self._committed:
+                what = status.status_code if found >= self._committed else f"back at {status.latest_committed_offset_token}"
+                raise UnavailableError(f"the channel of {landing(self.table)} is {what}", "it is opened again")
+            self._committed, self.rejected = found, int(status.rows_error_count)
+            while self._sent and self._sent[0][0] <= found:
                 self._sent.popleft()
         return self._committed
 
@@ -87,17 +97,40 @@ class Stream:
             self.client.close(wait_for_flush=False, timeout_seconds=1)
 
 
-def open_streams(settings: Warehouse, tables: Sequence[Table]) -> dict[str, Stream]:
-    """One client and channel a table. Opening one takes it from whoever held it before. Raises UnavailableError; then none is open."""
-    with ThreadPoolExecutor(OPENERS) as pool:
-        asked = [(table, pool.submit(lambda t: Stream(t, client(settings, t)), table)) for table in tables]
-    failed = next(((t, f) for t, f in asked if f.exception()), None)
+def open_streams(settings: Warehouse, tables: Sequence[Table], meanwhile: Callable[[], object] = lambda: None) -> dict[str, Stream]:
+    """One client and channel a table. Opening one takes it from whoever held it before. Raises UnavailableError; then none is open.
+
+    The SDK tries some errors again for minutes: `meanwhile` is called every now and then, and may end the wait by raising.
+    """
+    asked = {t: _later(partial(_opened, settings, t)) for t in tables}
+    while waiting := [f for f in asked.values() if not f.done()]:
+        meanwhile()
+        wait(waiting, MEANWHILE_S)
+    failed = next(((t, e) for t, f in asked.items() if (e := f.exception())), None)
     if failed is None:
-        return {table.name: future.result() for table, future in asked}
-    for _, future in asked:
+        return {table.name: future.result() for table, future in asked.items()}
+    for future in asked.values():
         if not future.exception():
             future.result().close()
-    raise UnavailableError(f"cannot open a channel of {landing(failed[0])}: {failed[1].exception()}", "see `c360 logs warehouse`")
+    raise UnavailableError(f"cannot open a channel of {landing(failed[0])}: {failed[1]}", "see `c360 logs warehouse`")
+
+
+def _opened(settings: Warehouse, table: Table) -> Stream:
+    return Stream(table, client(settings, table))
+
+
+def _later(work: Callable[[], T]) -> Future[T]:
+    """In a thread that the end of the process does not wait for."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 def client(settings: Warehouse, table: Table) -> StreamingIngestClient:
@@ -117,19 +150,20 @@ def client(settings: Warehouse, table: Table) -> StreamingIngestClient:
     return StreamingIngestClient.from_table(f"c360-{name}", settings.database, schema, name, properties=properties)
 
 
-def statuses(settings: Warehouse, tables: Sequence[Table]) -> dict[str, ChannelStatus | None | Exception]:
+def statuses(settings: Warehouse, tables: Sequence[Table], timeout_s: float) -> dict[str, ChannelStatus | BaseException | None]:
     """What the warehouse says of each table's channel, asked without taking it: None for one that nobody opened."""
 
-    def ask(table: Table) -> Any:
+    def ask(table: Table) -> ChannelStatus | None:
         made = client(settings, table)
         try:
             return made.get_channel_statuses([CHANNEL]).get(CHANNEL)
         finally:
             made.close(wait_for_flush=False, timeout_seconds=1)
 
-    with ThreadPoolExecutor(OPENERS) as pool:
-        asked = {table.name: pool.submit(ask, table) for table in tables}
-    return {name: future.exception() or future.result() for name, future in asked.items()}
+    asked = {table.name: _later(partial(ask, table)) for table in tables}
+    done, _ = wait(asked.values(), timeout_s)
+    late = UnavailableError(f"the warehouse does not answer within {timeout_s:.0f} s", "see `c360 logs warehouse`")
+    return {name: (future.exception() or future.result()) if future in done else late for name, future in asked.items()}
 
 
 def quiet(ca_file: Path | None) -> None:

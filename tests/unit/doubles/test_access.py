@@ -309,7 +309,7 @@ def test_options_of_a_table_are_kept_for_the_streaming_half(account, owner):
 
 def test_a_text_longer_than_its_column_and_a_null_are_told_apart(owner):
     owner('CREATE TABLE CORE.BOUND (S VARCHAR(3) NOT NULL, "a b" VARCHAR(2))')
-    with pytest.raises(IntegrityError, match="too long.*3 characters"):
+    with pytest.raises(IntegrityError, match=r"too long.*3 characters"):
         owner("INSERT INTO CORE.BOUND VALUES ('long', 'b')")
     with pytest.raises(IntegrityError, match="too long"):
         owner("INSERT INTO CORE.BOUND VALUES ('abc', 'bcd')")

@@ -114,7 +114,7 @@ def test_what_a_role_inherits_is_in_its_session_and_a_circle_is_refused(account,
 )
 def test_a_plain_role_changes_nothing_of_the_account(account, admin, ann, statement):
     before = account.engine.account.file.read_text()
-    with pytest.raises(ProgrammingError, match="Insufficient privileges|not authorized"):
+    with pytest.raises(ProgrammingError, match=r"Insufficient privileges|not authorized"):
         ann(statement)
     assert account.engine.account.file.read_text() == before
 

@@ -7,7 +7,6 @@ from snowflake_account import LocalAccount
 
 from commerce360.local.doubles.snowflake.channels import Channels, Name, NoSuchChannelError, NoSuchTableError, StaleChannelError
 
-
 NAMES = (f"CHANNEL-{n}" for n in itertools.count())
 
 
@@ -112,7 +111,7 @@ def test_who_held_the_channel_before_is_out_also_with_its_last_request(channels,
         ({"N": 2, "B": "?"}, 100037, "B"),
     ],
 )
-def test_a_row_that_does_not_fit_is_set_aside_with_its_reason_and_the_others_arrive(channels, name, table, logging, errors, bad, code, column):
+def test_a_row_that_does_not_fit_is_set_aside_and_the_others_arrive(channels, name, table, logging, errors, bad, code, column):
     opened = channels.open(name, None)
     before = channels.append(name, lines({"N": 1}), opened.continuation, "1", "r1")
     assert errors() == []

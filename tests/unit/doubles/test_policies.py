@@ -7,7 +7,8 @@ from snowflake_account import LocalAccount
 CLEAR = [(1, "ann@x.org", "BERN", 10), (2, "bob@y.org", "GENEVA", 20), (3, None, None, 30)]
 MASKED = [(1, "***@x.org", "BERN", 10), (2, "***@y.org", "GENEVA", 20), (3, None, None, 30)]
 EMAIL = "CASE WHEN IS_ROLE_IN_SESSION('CARE') THEN v ELSE REGEXP_REPLACE(v, '^[^@]+', '***') END"
-CITY = "IS_ROLE_IN_SESSION('CARE') OR EXISTS (SELECT 1 FROM SHOP.RAW.ENTITLED e WHERE e.ROLE = CURRENT_ROLE() AND (e.CITY = c OR e.CITY = '*'))"
+CITY = """IS_ROLE_IN_SESSION('CARE')
+    OR EXISTS (SELECT 1 FROM SHOP.RAW.ENTITLED e WHERE e.ROLE = CURRENT_ROLE() AND (e.CITY = c OR e.CITY = '*'))"""
 VIEW = """CREATE OR REPLACE VIEW SHOP.CORE.CUSTOMER (
     ID COMMENT 'key',
     EMAIL WITH MASKING POLICY SHOP.CORE.EMAIL COMMENT 'personal',
@@ -127,7 +128,8 @@ def test_policies_are_set_and_unset_on_a_view_that_is_there(shop, view, ana):
 def test_a_mask_may_look_at_other_columns(shop, ana):
     shop("CREATE MASKING POLICY SHOP.CORE.BY_CITY AS (v VARCHAR, city VARCHAR) RETURNS VARCHAR -> CASE WHEN city = 'BERN' THEN v END")
     shop(
-        "CREATE VIEW SHOP.CORE.W (ID, EMAIL WITH MASKING POLICY SHOP.CORE.BY_CITY USING (EMAIL, CITY), CITY) AS SELECT ID, EMAIL, CITY FROM SHOP.RAW.PEOPLE"
+        "CREATE VIEW SHOP.CORE.W (ID, EMAIL WITH MASKING POLICY SHOP.CORE.BY_CITY USING (EMAIL, CITY), CITY) "
+        "AS SELECT ID, EMAIL, CITY FROM SHOP.RAW.PEOPLE"
     )
     assert ana("SELECT EMAIL FROM SHOP.CORE.W ORDER BY ID") == [("ann@x.org",), (None,), (None,)]
     shop("DROP VIEW SHOP.CORE.W")

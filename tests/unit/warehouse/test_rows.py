@@ -47,14 +47,18 @@ def test_text_is_what_it_was():
 def test_times_are_utc_without_a_zone_to_the_microsecond():
     there = dt.datetime(2026, 3, 1, 13, 0, 0, 7, tzinfo=dt.timezone(dt.timedelta(hours=1)))
     assert column([there, None], pa.timestamp("us", tz="UTC")) == ["2026-03-01 12:00:00.000007", None]
-    assert column([dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, 23, 59, 59, 999999, dt.UTC)], pa.timestamp("us", tz="UTC")) == [
+    assert column(
+        [dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, 23, 59, 59, 999999, dt.UTC)], pa.timestamp("us", tz="UTC")
+    ) == [
         "0001-01-01 00:00:00.000000",
         "9999-12-31 23:59:59.999999",
     ]
     assert column([dt.date(2024, 2, 29), None], pa.date32()) == ["2024-02-29", None]
 
 
-@pytest.mark.parametrize(("kind", "values"), [(pa.bool_(), [True, None, False]), (pa.bool_(), [True, False]), (pa.float64(), [0.1, None, -1e300])])
+@pytest.mark.parametrize(
+    ("kind", "values"), [(pa.bool_(), [True, None, False]), (pa.bool_(), [True, False]), (pa.float64(), [0.1, None, -1e300])]
+)
 def test_truth_and_fractions(kind, values):
     assert [None if v is None else type(w)(v) for v, w in zip(column(values, kind), values, strict=True)] == values
 

@@ -6,27 +6,16 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import fakesnow.arrow
-import fakesnow.converter
-import fakesnow.cursor
-import fakesnow.dialect
 import fakesnow.server
-import fakesnow.transforms
-import pyarrow as pa
 import sqlglot
-from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
-from snowflake.connector.errors import ProgrammingError
 from sqlglot.errors import SqlglotError
 
+from commerce360.local.doubles.snowflake import patches
 from commerce360.local.doubles.snowflake.account import ADMIN, Account
-from commerce360.local.doubles.snowflake.dialect import parsed, session_functions, with_variables
 from commerce360.local.doubles.snowflake.information import Information
 from commerce360.local.doubles.snowflake.refusals import Name
 from commerce360.local.doubles.snowflake.session import Session
@@ -50,7 +39,7 @@ class Engine:
         """`admin_key`: public key (base64 DER) of the account's administrator."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        _patch()
+        patches.apply()
         self.lock = threading.Lock()
         self.snow = FakeSnow(db_path=folder)
         fakesnow.server.shared_fs = self.snow
@@ -121,75 +110,3 @@ def local_sql(text: str) -> str:
         return str(without_keys(sqlglot.parse_one(text, read="snowflake")).sql(dialect="snowflake"))
     except SqlglotError:
         return text  # the engine says what is wrong with it
-
-
-@cache
-def _patch() -> None:
-    """NULL timestamps stay NULL, sums of NUMBER stay exact, decimals can be bound."""
-    plain_schema, plain_binding = fakesnow.arrow.to_sf_schema, fakesnow.converter.from_binding
-
-    def schema(found: pa.Schema, rowtype: Any) -> pa.Schema:
-        made = plain_schema(found, rowtype)
-        return pa.schema([f.with_type(_nullable(f.type)) for f in made], metadata=made.metadata)
-
-    def binding(bound: dict[str, Any]) -> Any:
-        if bound["value"] is None:
-            return None
-        if bound["type"] == "FIXED" and not re.fullmatch(r"[+-]?\d+", bound["value"]):
-            return Decimal(bound["value"])
-        if bound["type"] == "TIMESTAMP_NTZ":
-            return fakesnow.converter.from_datetime(bound["value"]).replace(tzinfo=None)
-        return plain_binding(bound)
-
-    plain_struct = fakesnow.arrow.timestamp_to_sf_struct
-
-    def struct(array: Any) -> pa.Array:
-        made = plain_struct(array)
-        fields = [pa.field(f.name, f.type, nullable=True) for f in made.type]
-        return pa.StructArray.from_arrays([made.field(i) for i in range(made.type.num_fields)], fields=fields, mask=made.field(0).is_null())
-
-    plain_transform, plain_execute = FakeSnowflakeCursor._transform, FakeSnowflakeCursor.execute
-
-    def transform(cursor: Any, expression: Any, params: Any) -> Any:
-        session = getattr(cursor._conn, "c360", None)
-        last = session.last_query if session else ""
-        return plain_transform(cursor, expression.transform(lambda node: session_functions(node, last), copy=False), params)
-
-    def execute(cursor: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            made = plain_execute(cursor, *args, **kwargs)
-        except duckdb.ConstraintException as error:
-            raise ProgrammingError(msg=_constraint(str(error)), errno=100072, sqlstate="22000") from error
-        except duckdb.Error as error:
-            raise ProgrammingError(msg=str(error).splitlines()[0], errno=603, sqlstate="XX000") from error
-        session = getattr(cursor._conn, "c360", None)
-        if session is not None and kwargs.get("server"):
-            session.remember(cursor.sfqid)
-        return made
-
-    FakeSnowflakeCursor._transform = transform
-    FakeSnowflakeCursor.execute = execute
-    FakeSnowflakeCursor._inline_variables = lambda cursor, text: with_variables(cursor._conn.variables._variables, text)
-    fakesnow.server.parse_one = lambda text: _only(text)
-    fakesnow.cursor.parse_one = lambda text: _only(text).copy()
-    fakesnow.arrow.to_sf_schema = schema
-    fakesnow.arrow.timestamp_to_sf_struct = struct
-    fakesnow.server.from_binding = binding
-    fakesnow.transforms.numeric_agg_implicit_cast = lambda expression: expression
-
-
-def _constraint(message: str) -> str:
-    too_long = re.search(r"CHECK constraint failed .*typeof\((.+?)\) = 'BLOB'.* <= (\d+)", message)
-    if too_long:
-        return f"String is too long and would be truncated: {too_long.group(1)} takes {too_long.group(2)} characters."
-    null = re.search(r"NOT NULL constraint failed: (\S+)", message)
-    return f"NULL result in a non-nullable column: {null.group(1)}" if null else message.splitlines()[0]
-
-
-def _only(text: str) -> Any:
-    found = parsed(text)
-    return found[0] if found else fakesnow.dialect.parse_one(text)
-
-
-def _nullable(kind: pa.DataType) -> pa.DataType:
-    return pa.struct([pa.field(f.name, f.type, nullable=True) for f in kind]) if pa.types.is_struct(kind) else kind

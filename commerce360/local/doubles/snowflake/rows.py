@@ -31,6 +31,7 @@ NOT_RECOGNIZED = {
     "NUMBER": (100038, "Numeric value is not recognized"),
 }
 
+
 class MisfitError(Exception):
     """Not all rows fit as they are; nothing was inserted, and the transaction cannot go on."""
 

@@ -12,7 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from commerce360.local.doubles.snowflake.access import Access, parts_of
-from commerce360.local.doubles.snowflake.account import PUBLIC, Account
+from commerce360.local.doubles.snowflake.account import ACCOUNT, PUBLIC, Account
 from commerce360.local.doubles.snowflake.answers import Answer, done
 from commerce360.local.doubles.snowflake.refusals import Name, exists_already, hidden, insufficient, invalid, quoted, shown, unsupported
 from commerce360.local.doubles.snowflake.session import Session, literal
@@ -61,22 +61,12 @@ class Tables:
         name = session.resolve(kind, parts_of(target))
         if kind == "DATABASE" and not SAFE.fullmatch(name[0]):
             raise unsupported(f"the database name {shown(name)}")
-        around = {"DATABASE": ("ACCOUNT", ()), "SCHEMA": ("DATABASE", name[:1])}.get(kind, ("SCHEMA", name[:2]))
-        if around[1] and (around not in self.account.objects or not (session.admin or self._known(session, *around))):
-            raise hidden(*around)
         known = self.access.find(session, name) if kind == "TABLE" else (kind if (kind, name) in self.account.objects else None)
-        if known is None or not tree.args.get("exists"):
-            session.need(f"CREATE {kind}", *around)
-        if known is not None and tree.args.get("replace") and not session.may("OWNERSHIP", known, name):
-            raise insufficient(known, name)
-        if known is not None and known != kind:
-            raise exists_already("OBJECT", name)
+        self._check_place(session, tree, kind, name, known)
         self.access.reads(session, tree, but=(target,))
-        properties = _kept(tree) if kind == "TABLE" else {}
-        comments = _column_comments(tree) if kind == "TABLE" else {}
-        if kind == "TABLE" and (lengths := _bounded(tree)):
-            properties["lengths"] = lengths
-        if known is not None and tree.args.get("exists"):
+        properties, comments = _taken(tree) if kind == "TABLE" else ({}, {})
+        temporary = tree.find(exp.TemporaryProperty) is not None
+        if temporary or (known is not None and tree.args.get("exists")):
             return tree, lambda: None
 
         def after() -> None:
@@ -89,6 +79,20 @@ class Tables:
                 self._enter(session, name[0])
 
         return tree, after
+
+    def _check_place(self, session: Session, tree: Any, kind: str, name: Name, known: str | None) -> None:
+        """May this be made here, and in the place of what is there?"""
+        around: tuple[str, Name] = ("SCHEMA", name[:2])
+        if kind in ("DATABASE", "SCHEMA"):
+            around = ("DATABASE", name[:1]) if kind == "SCHEMA" else ACCOUNT
+        if around not in self.account.objects or not (session.admin or around == ACCOUNT or self._known(session, *around)):
+            raise hidden(*around)
+        if known is None or not tree.args.get("exists"):
+            session.need(f"CREATE {kind}", *around)
+        if known is not None and tree.args.get("replace") and not session.may("OWNERSHIP", known, name):
+            raise insufficient(known, name)
+        if known not in (None, kind):
+            raise exists_already("OBJECT", name)
 
     def _enter(self, session: Session, database: str) -> None:
         """A new database has a schema PUBLIC, and both are the session's current ones."""
@@ -281,6 +285,12 @@ def without_keys(tree: Any) -> Any:
         for column in tree.this.find_all(exp.ColumnDef):
             column.set("constraints", [c for c in column.constraints if not isinstance(c.kind, KEYS_OF_COLUMN)])
     return tree
+
+
+def _taken(tree: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the account keeps of a new table, and the comments of its columns; both leave the statement."""
+    comments, lengths, properties = _column_comments(tree), _bounded(tree), _kept(tree)
+    return properties | ({"lengths": lengths} if lengths else {}), comments
 
 
 def _kept(tree: Any) -> dict[str, Any]:
