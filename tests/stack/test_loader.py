@@ -151,7 +151,7 @@ def test_readers_see_whole_batches_and_nothing_is_lost_or_doubled_whatever_is_ki
 def test_what_holds_the_loader_up_can_be_seen_and_passes(stack: Stack, lake: LakeWriter) -> None:
     wait_shown(stack, lake.next - 1)
     with Client(stack.settings().warehouse) as sql:
-        sql.query("ALTER TABLE RAW.FCT_REVIEWS RENAME TO REVIEWS_AWAY")
+        sql.query("ALTER TABLE RAW.FCT_REVIEWS RENAME TO RAW.REVIEWS_AWAY")
         lake.batch()
         last = lake.batch()
         found = wait(lambda: (m := metrics.read(stack.state.root, "loader")).get("failures") and m)
@@ -160,7 +160,7 @@ def test_what_holds_the_loader_up_can_be_seen_and_passes(stack: Stack, lake: Lak
         assert "does not exist" in found["error"] or "there is no table" in found["error"]
         assert shown(stack) < last - 1
         assert sql.query("SELECT MAX(BATCH_ID) AS B FROM OPS.LAKE_BATCHES")[0]["b"] < last - 1  # no batch without all of its rows
-        sql.query("ALTER TABLE RAW.REVIEWS_AWAY RENAME TO FCT_REVIEWS")
+        sql.query("ALTER TABLE RAW.REVIEWS_AWAY RENAME TO RAW.FCT_REVIEWS")
     wait_shown(stack, last)
     assert wait(lambda: (m := metrics.read(stack.state.root, "loader")).get("failures") == 0 and m)["error"] == ""
     assert differences(stack) == []

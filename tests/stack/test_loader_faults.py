@@ -16,8 +16,9 @@ from local_ports import new_state
 
 from commerce360.lake import Lake
 from commerce360.local.stack import Stack
+from commerce360.local.warehouse import prepare
 from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_DATE, DIM_PRODUCT, FCT_REVIEWS, FED, Column, Table
-from warehouse import apply, ddl
+from warehouse import ddl
 from warehouse.client import Client
 from warehouse.loader import AHEAD_ROWS
 
@@ -30,7 +31,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack.open(new_state(tmp_path_factory.mktemp("faults") / "state"))
     try:
         stack.start_service("warehouse")
-        apply.apply(stack.settings().warehouse)
+        prepare(stack.settings())
         with Client(stack.settings().warehouse) as sql:
             for table in FED:
                 sql.query(f"ALTER TABLE {ddl.landing(table)} SET ERROR_LOGGING = TRUE")
