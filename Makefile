@@ -8,6 +8,7 @@ BOOT := $(BUILD)/boot
 VENV := $(BUILD)/venv
 MONGO := $(BUILD)/venv-mongo
 BENCH := $(BUILD)/venv-bench
+SCHEMACHANGE := $(BUILD)/venv-schemachange
 STAMPS := $(BUILD)/stamps
 UV := $(BOOT)/bin/uv
 PY := $(VENV)/bin/python
@@ -21,7 +22,7 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-browser bench-scd2 bench-connect bench-view check docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-browser test-cloud schemachange bench-scd2 bench-connect bench-view check docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -41,6 +42,11 @@ test-spark: dev setup ## Only the Spark tests
 
 test-stack: dev setup ## Only the tests against real local servers
 	@$(PYTEST) tests -m stack -n 2 --dist loadfile
+
+CLOUD := ACCOUNT HOST PORT PROTOCOL USER ROLE WAREHOUSE PRIVATE_KEY_FILE STREAMING_URL
+test-cloud: dev setup ## Tests on the Snowflake account of C360_WAREHOUSE__*: they make scratch databases there, and drop them
+	@for name in $(CLOUD); do eval "value=\$$C360_WAREHOUSE__$$name"; test -n "$$value" || { echo "error: C360_WAREHOUSE__$$name is not set" >&2; echo "hint: docs/warehouse.md, On an account" >&2; exit 2; }; done
+	@$(PYTEST) tests -m cloud
 
 test-browser: dev ## Only the tests of the live page in a browser
 	@$(PYTEST) tests -m browser
@@ -67,6 +73,8 @@ fmt: dev ## Format the code
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
+schemachange: $(STAMPS)/schemachange ## schemachange in an environment of its own: build/venv-schemachange/bin/schemachange
+
 env: $(STAMPS)/env ## The Python environment that the demo needs
 dev: $(STAMPS)/dev ## The same with test and lint tools
 
@@ -80,7 +88,7 @@ $(STAMPS)/python: FORCE
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments" >&2; echo "hint: install its venv package, such as python3-venv" >&2; exit 2; }
 	@mkdir -p $(@D)
 	@$(PYTHON) -c 'import os, sys; print(sys.executable, sys.version, os.getcwd())' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO) $(BENCH); mv $@.new $@; }
+	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO) $(BENCH) $(SCHEMACHANGE); mv $@.new $@; }
 
 FORCE:
 
@@ -117,11 +125,18 @@ $(STAMPS)/bench: requirements/bench.txt $(STAMPS)/uv
 	@$(INSTALL) --python $(BENCH)/bin/python -r requirements/bench.txt
 	@touch $@
 
+# For those who migrate with schemachange; `c360 warehouse apply` does not need it.
+$(STAMPS)/schemachange: requirements/schemachange.txt $(STAMPS)/uv
+	@test -x $(SCHEMACHANGE)/bin/python || $(UV) venv -q --python $(BOOT)/bin/python $(SCHEMACHANGE)
+	@$(INSTALL) --python $(SCHEMACHANGE)/bin/python -r requirements/schemachange.txt
+	@touch $@
+
 lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
 	$(LOCK) setup.cfg --extra lake --extra warehouse --extra shop --extra page --extra local --extra sentiment --extra tableau -o requirements/runtime.txt
 	$(LOCK) setup.cfg --all-extras -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) requirements/mongo.in -o requirements/mongo.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt
+	$(LOCK) requirements/schemachange.in -o requirements/schemachange.txt
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 
 lock-jars: $(STAMPS)/env ## Maintainers: renew the jar lock (needs Maven)

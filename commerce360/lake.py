@@ -240,14 +240,17 @@ class Lake:
         self.delta(table).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
 
     def read_files(self, table: Table, files: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:
-        """The rows of data files of one commit, in a fixed order: by file name, then as written. No `columns` = all of them."""
+        """The rows of data files of one commit, in a fixed order: by file name, then as written. No `columns` = all of them.
+
+        Of an `extended` table, files of before a column have NULL in it.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = arrow_schema(table)
         if columns:
             schema = pa.schema([schema.field(name) for name in columns])
-        parts = [pq.read_table(f, columns=schema.names, filesystem=self._files(table)).cast(schema) for f in sorted(files)]
+        parts = [pq.read_table(f, schema=schema, filesystem=self._files(table)).cast(schema) for f in sorted(files)]
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
     def _commit(self, table: Table, version: int) -> Commit:

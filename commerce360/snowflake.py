@@ -1,8 +1,11 @@
-"""A connection to the warehouse: the real Snowflake connector with key-pair authentication, for every part that asks in SQL."""
+"""A connection to the warehouse: the real Snowflake connector with key-pair authentication, for every part that asks in SQL; its keys."""
 
 from __future__ import annotations
 
+import base64
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commerce360.settings import Warehouse, read_secret
@@ -43,6 +46,33 @@ def rows(connection: SnowflakeConnection, statement: str, params: tuple[Any, ...
         cursor.execute(statement, params, timeout=timeout_s)
         names = [d.name.lower() for d in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def mint_key(path: Path) -> None:
+    """A new key pair of a user, PKCS#8 PEM, readable by its owner only; one that is there is left alone."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    if path.exists():
+        return
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(pem)
+    part.replace(path)
+
+
+def public_key(path: Path) -> str:
+    """The public half as RSA_PUBLIC_KEY of a user takes it: DER in base64, without lines around it."""
+    from cryptography.hazmat.primitives import serialization
+
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    return base64.b64encode(
+        key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ).decode()
 
 
 def _private_key(settings: Warehouse) -> bytes:

@@ -97,5 +97,26 @@ REFERENCES: dict[str, tuple[Reference, ...]] = {
     "mart_attribution": (CAMPAIGN_OR_DIRECT, SESSION, DAY, CUSTOMER),
     "mart_product_pulse": (DAY,),
 }
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A view that shows no table of the lake."""
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+
+
+FRESHNESS = Overview(
+    "OPS.FRESHNESS",
+    "How far the warehouse is: the newest complete lake batch, and what all of them brought.",
+    (
+        Column("batch_id", "bigint", "newest complete lake batch"),
+        Column("committed_at", "timestamp", "when the lake had written it"),
+        Column("records", "bigint", "Kafka records of all batches"),
+        Column("rejected", "bigint", "of them dead letters"),
+    ),
+)
 VIEWS = tuple(View(t, KEYS.get(t.entity, t.key), ADDED.get(t.entity, ()), REFERENCES.get(t.entity, ())) for t in FED if t is not BATCHES)
 BY_ENTITY = {view.entity: view for view in VIEWS}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -36,15 +38,27 @@ class Client:
 
     def query(self, sql: str, params: tuple[Any, ...] | None = None) -> list[Row]:
         """Rows as dicts with lower-case names. Raises C360Error for wrong SQL, UnavailableError when nobody answers."""
-        from snowflake.connector.errors import Error, InterfaceError, OperationalError
-
-        try:
+        with _ours(sql):
             return snowflake.rows(self.connection, sql, params)
-        except (OperationalError, InterfaceError) as error:
-            raise UnavailableError(f"the warehouse does not answer: {error.msg}", "see `c360 logs warehouse`") from error
-        except Error as error:
-            raise C360Error(f"the warehouse refuses: {error.msg}", sql[:200]) from error
+
+    def change(self, sql: str, params: tuple[Any, ...] | None = None) -> int:
+        """How many rows an INSERT, UPDATE or DELETE changed. Raises as `query` does."""
+        with _ours(sql), self.connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.rowcount or 0
 
     @cached_property
     def connection(self) -> SnowflakeConnection:
         return snowflake.connect(self.settings, login_timeout_s=min(20, self.timeout_s), network_timeout_s=self.timeout_s)
+
+
+@contextlib.contextmanager
+def _ours(sql: str) -> Iterator[None]:
+    from snowflake.connector.errors import Error, InterfaceError, OperationalError
+
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise UnavailableError(f"the warehouse does not answer: {error.msg}", "see `c360 logs warehouse`") from error
+    except Error as error:
+        raise C360Error(f"the warehouse refuses: {error.msg}", sql[:200]) from error

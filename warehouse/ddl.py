@@ -1,4 +1,4 @@
-"""DDL of the warehouse, made from the contracts: landing tables in RAW, readable views in CORE, operations in OPS. Pure.
+"""SQL of the warehouse, made from the contracts: landing tables in RAW, readable views in CORE and MART, operations in OPS. Pure.
 
 A view shows the newest row of each key among complete lake batches, so a reader never sees half a batch, in whichever order the tables
 were loaded.
@@ -6,21 +6,20 @@ were loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
-from schemas import star, tables
+from schemas import access, star, tables
+from schemas.columns import Column
+from schemas.landing import SCHEMAS, Landed, landed
+from schemas.landing import landing as landing
 from schemas.reading import SNOWFLAKE, Facts, Target, spans, visible, with_inferred
 from schemas.shop import ZONE
 from schemas.tables import Table
-from schemas.types import SNOWFLAKE as TYPES
 
-SCHEMAS = ("RAW", "CORE", "MART", "OPS")
 COMPLETE = "BATCH_ID <= (SELECT MAX(BATCH_ID) FROM OPS.LAKE_BATCHES)"
-
-
-def landing(table: Table) -> str:
-    """`SCHEMA.TABLE` where the loader puts the rows of a lake table."""
-    return "OPS.LAKE_BATCHES" if table is tables.BATCHES else f"RAW.{table.entity.upper()}"
+DATABASE = "{{ database }}"  # a variable of the migrations
+WIDTH = 140
 
 
 def view(table: Table) -> str:
@@ -28,33 +27,50 @@ def view(table: Table) -> str:
     return star.BY_ENTITY[table.entity].name
 
 
-def statements(database: str) -> list[str]:
-    """Everything, in order; may be run again."""
-    made = [f"CREATE DATABASE IF NOT EXISTS {database}", f"USE DATABASE {database}"]
-    made += [f"CREATE SCHEMA IF NOT EXISTS {database}.{schema}" for schema in SCHEMAS]
-    made += [create_table(t) for t in tables.FED]
-    return [*made, *views()]
+def create_schema(name: str) -> list[str]:
+    """Two statements: schemachange may have made the schema before, without its comment."""
+    made = f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.{name}{comment(SCHEMAS[name], ' = ')}"
+    return [made, f"COMMENT ON SCHEMA {DATABASE}.{name} IS {literal(SCHEMAS[name])}"]
 
 
-def create_table(table: Table) -> str:
-    lines = [
-        f"  {SNOWFLAKE.quote(c.name)} {TYPES[c.type]}{'' if c.nullable else ' NOT NULL'}{_comment(c.comment)}" for c in table.fed_columns
-    ]
+def create_table(table: Table | Landed, prefix: str = "") -> str:
+    """`prefix` before the name, such as a database with its dot."""
+    made = table if isinstance(table, Landed) else landed(table)
+    lines = [f"  {SNOWFLAKE.quote(f.name)} {f.type}{'' if f.nullable else ' NOT NULL'}{comment(f.comment)}" for f in made.fields]
     body = ",\n".join(lines)
-    return f"CREATE TABLE IF NOT EXISTS {landing(table)} (\n{body}\n){_comment(table.comment, ' = ')}"
+    options = [f"CLUSTER BY ({', '.join(made.cluster_by)})"] if made.cluster_by else []
+    options += ["ENABLE_SCHEMA_EVOLUTION = TRUE", "ERROR_LOGGING = TRUE"] if made.streamed else []
+    tail = "".join(f"\n{o}" for o in [*options, comment(made.comment, " = ").strip()] if o)
+    return f"CREATE TABLE IF NOT EXISTS {prefix}{made.name} (\n{body}\n){tail}"
 
 
-def views() -> Iterator[str]:
-    for table in tables.FED:
-        if table is tables.BATCHES:
-            continue
-        if table is tables.DIM_CUSTOMER:
-            yield f"CREATE OR REPLACE VIEW {view(table)} AS {_customers()}"
-        elif table is tables.FCT_SALES:
-            yield f"CREATE OR REPLACE VIEW {view(table)} AS {_sales()}"
-        else:
-            yield f"CREATE OR REPLACE VIEW {view(table)} AS {newest(table)}"
-    yield f"CREATE OR REPLACE VIEW OPS.FRESHNESS AS {FRESHNESS}"
+def views(schema: str) -> Iterator[str]:
+    """CREATE of every view of a schema, with comments and policies. Grants of the view that was there before are kept."""
+    for made in star.VIEWS:
+        if made.schema == schema:
+            yield create_view(made.name, made.comment, made.columns, select(made.table))
+    if star.FRESHNESS.name.startswith(f"{schema}."):
+        yield create_view(star.FRESHNESS.name, star.FRESHNESS.comment, star.FRESHNESS.columns, FRESHNESS)
+
+
+def create_view(name: str, about: str, columns: Sequence[Column], query: str) -> str:
+    masked = access.masked()
+    lines = []
+    for column in columns:
+        policy = masked.get((name, column.name.upper()))
+        mask = f" WITH MASKING POLICY {DATABASE}.{policy.name}" if policy else ""
+        lines.append(f"  {SNOWFLAKE.quote(column.name)}{mask}{comment(column.comment)}")
+    rows = access.filtered().get(name)
+    bound = f"WITH ROW ACCESS POLICY {DATABASE}.{rows[1].name} ON ({rows[0]})\n" if rows else ""
+    body = ",\n".join(lines)
+    head = f"CREATE OR REPLACE VIEW {DATABASE}.{name} (\n{body}\n)\n{bound}COPY GRANTS\n"
+    return f"{head}{comment(about, ' = ').strip()}\nAS\n{wrapped(query)}"
+
+
+def select(table: Table) -> str:
+    if table is tables.DIM_CUSTOMER:
+        return _customers()
+    return _sales() if table is tables.FCT_SALES else newest(table)
 
 
 def newest_rows(table: Table) -> str:
@@ -91,11 +107,27 @@ def _sales() -> str:
 
 
 FRESHNESS = (
-    "SELECT MAX(batch_id) AS batch_id, MAX(committed_at) AS committed_at, SUM(records) AS records, SUM(rejected) AS rejected "
-    "FROM OPS.LAKE_BATCHES"
+    "SELECT MAX(batch_id) AS batch_id, MAX(committed_at) AS committed_at, CAST(SUM(records) AS NUMBER(38,0)) AS records, "
+    "CAST(SUM(rejected) AS NUMBER(38,0)) AS rejected FROM OPS.LAKE_BATCHES"
 )
 
 
-def _comment(text: str, sign: str = " ") -> str:
+def literal(text: str) -> str:
     quoted = text.replace("'", "''")
-    return f" COMMENT{sign}'{quoted}'" if text else ""
+    return f"'{quoted}'"
+
+
+def comment(text: str, sign: str = " ") -> str:
+    return f" COMMENT{sign}{literal(text)}" if text else ""
+
+
+def wrapped(sql: str) -> str:
+    """The same SQL in lines of at most WIDTH characters. What stands between quotes is left as it is."""
+    lines: list[str] = []
+    line = ""
+    for word in re.findall(r"""(?:'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\s'"])+""", sql):
+        if line and len(line) + 1 + len(word) > WIDTH:
+            lines, line = [*lines, line], word
+        else:
+            line = f"{line} {word}" if line else word
+    return "\n".join([*lines, line])

@@ -3,6 +3,8 @@
 `ops.batches` says which batches are complete and which version each table had then. For each of them every table is streamed up to that
 version; once the warehouse has committed all of it, and only then, the row of `ops.batches` follows, behind which the views hide. All
 that the loader knows is in the channels' committed offset tokens: killed at any point, it goes on behind them.
+
+Whatever goes wrong, it opens every channel again at what is committed and goes on from there; docs/loading.md has the faults one by one.
 """
 
 from __future__ import annotations
@@ -11,23 +13,32 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from deltalake.exceptions import DeltaError
 
 from commerce360 import log, metrics, service
 from commerce360.errors import C360Error, UnavailableError
 from commerce360.lake import Lake
 from commerce360.settings import Settings
 from schemas.tables import BATCHES, FED, Table
+from warehouse import watch
 from warehouse.client import Client
-from warehouse.streams import Place, Stream, open_streams
+from warehouse.ddl import landing
+from warehouse.evolution import Evolution
+from warehouse.streams import Stream, open_streams
+from warehouse.tail import START, Batch, Place, Tail
 
-PART_ROWS = 5000  # part of what a stored token means: change it only when the warehouse has everything
-SETTLE_ROWS = 50_000  # a table's rows that the SDK may hold before the warehouse has confirmed them
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 AHEAD_BATCHES = 25  # streamed and not shown yet
+AHEAD_ROWS = 200_000  # streamed and not committed yet: what the SDK may hold in memory, and the bound of the rows per round trip
 COMMIT_TIMEOUT_S = 60.0
 QUERY_TIMEOUT_S = 5  # its queries are tiny; after that it connects anew, as soon as the warehouse is back
 CHECK_S = 0.05  # between two looks at what is committed; the SDK's own knowledge of that is up to a second old
@@ -35,49 +46,68 @@ BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
 PUBLISH_EVERY_S = 1.0
 
 
+class StoppedError(Exception):
+    """Told to stop while it waited."""
+
+
 @dataclass(frozen=True)
 class Sent:
-    """A lake batch on its way: its row of ops.batches, and what must be committed before that row may follow."""
+    """A lake batch on its way: its rows of ops.batches, and what must be committed before they may follow."""
 
     place: Place
-    rows: list[dict[str, Any]]
+    batch_id: int
+    rows: pa.Table | None  # None: they are there; a table of the batch is loaded again
     needs: dict[str, Place]
     at: float  # monotonic
 
 
 class Loader:
-    def __init__(self, settings: Settings, tables: Sequence[Table] = FED) -> None:
+    def __init__(self, settings: Settings, tables: Sequence[Table] = FED, stop: threading.Event | None = None) -> None:
         """`tables`: what is fed, with `ops.batches`."""
         self.settings = settings
         self.tables = tables
         self.data = tuple(t for t in tables if t is not BATCHES)
-        self.lake = Lake(settings.lake)
+        self.stop = stop or threading.Event()
+        self.tail = Tail(Lake(settings.lake))
+        self.lake = self.tail.lake
         self.streams: dict[str, Stream] = {}
         self.client = Client(settings.warehouse, QUERY_TIMEOUT_S)
+        self.evolution = Evolution(self.client, self.lake)
         self.batch_id = -1
         self.total = 0
         self.reconnects = -1
         self.failures = 0  # in a row, without a step between them that went well
         self.error = ""
+        self.again: tuple[str, ...] = ()  # landing tables that are loaded again from the start
+        self.moved_at = time.time()  # when the warehouse last came further, or had nothing to come to
         self.notes = settings.state / "run" / "loader.freshness.jsonl"
         self._newest = self._seen = 0  # versions of ops.batches: in the lake, and up to which every batch is taken
         self._looked = 0.0
         self._sent: deque[Sent] = deque()  # streamed, but not shown yet
-        self._taken = Place(-1, -1)  # of ops.batches: up to here all is streamed
-        self._loaded = Place(-1, -1)  # and up to here it is shown
-        self._finished: dict[str, Place] = {}  # last parts of a version: it need not be read again to know that
+        self._taken = START  # of ops.batches: up to here all is streamed
+        self._loaded = START  # and up to here it is shown
+        self._places: dict[str, Place] = {}  # committed
+        self._came_further = 0.0  # monotonic, when that last changed
+        self._published, self._rows = 0.0, 0
 
     def open(self) -> None:
         """(Re)open every channel at what the warehouse has committed. Raises C360Error when that is not of this lake."""
         self.close()
-        self.streams = open_streams(self.settings.warehouse, self.tables)
+        self.streams = open_streams(self.settings.warehouse, self.tables, self._meanwhile)
         self.reconnects += 1
-        self._finished = {}
+        self.tail.forget()
         for table in self.tables:
             self._refuse_other_lake(table)
         self._taken = self.streams[BATCHES.name].place
         self._seen, self._loaded = 0, self._taken
         self.batch_id = self.shown_batch()
+        self.evolution.check({t: self.streams[t.name].place for t in self.data})
+        self._fill_gaps()
+
+    def _meanwhile(self) -> None:
+        self.tell()
+        if self.stop.is_set():
+            raise StoppedError
 
     def close(self) -> None:
         self.total = self.rows()
@@ -90,61 +120,135 @@ class Loader:
         self.client.close()
 
     def step(self) -> int:
-        """Stream batches that are new, show those that the warehouse has whole; how many moved. Waits for nothing."""
+        """Stream batches that are new, show those that the warehouse has whole; how many moved. Waits for nothing but room."""
         return self._take() + self._show()
 
     @property
     def waiting(self) -> bool:
         return bool(self._sent)
 
+    def _fill_gaps(self) -> None:
+        """What a batch that is shown needs and a table does not have any more: the table was replaced, and its token went with it.
+
+        Nothing new is shown before it is whole again. What was shown before cannot be hidden: the table is as empty as its owner made it.
+        """
+        shown = self.tail.batch_at(self._loaded) if self._loaded > START else None
+        if shown is None:
+            self.again = ()
+            return
+        before = {t.name: self.streams[t.name].place for t in self.data}
+        self.again = tuple(landing(t) for t in self.data if before[t.name] == START and shown.versions[t.name] > 0)
+        needs = self._stream_all(shown)
+        if needs != before:
+            self._sent.append(Sent(shown.place, shown.batch_id, None, needs, time.monotonic()))
+        else:
+            self.again = ()
+
     def _take(self) -> int:
         """A batch is streamed while those before it are not committed yet: their waits do not add up."""
-        if time.monotonic() - self._looked >= self.settings.warehouse.poll_s:
-            self._newest, self._looked = self.lake.delta(BATCHES).version(), time.monotonic()
+        self._look()
         room, before = AHEAD_BATCHES - len(self._sent), len(self._sent)
-        waiting = self._parts(BATCHES, self._newest, self._taken)
-        for place, rows in islice(waiting, room):
-            versions = json.loads(rows[-1]["versions"])
-            for table in self.data:
-                self._stream(table, int(versions[table.name]))
-            needs = {t.name: self.streams[t.name].place for t in self.data}
-            self._sent.append(Sent(place, rows, needs, time.monotonic()))
-            self._taken = place
+        for batch in islice(self.tail.batches(self._newest, self._taken), room):
+            needs = self._stream_all(batch)
+            self._sent.append(Sent(batch.place, batch.batch_id, batch.rows, needs, time.monotonic()))
+            self._taken = batch.place
         if len(self._sent) - before < room:
             self._seen = self._newest
         return len(self._sent) - before
 
+    def _look(self) -> None:
+        """How far the lake is."""
+        if time.monotonic() - self._looked >= self.settings.warehouse.poll_s:
+            self._newest, self._looked = self.tail.version(BATCHES), time.monotonic()
+
+    def _stream_all(self, batch: Batch) -> dict[str, Place]:
+        for table in self.data:
+            self._stream(table, batch.versions[table.name])
+        return {t.name: self.streams[t.name].place for t in self.data}
+
+    def _stream(self, table: Table, upto: int) -> None:
+        stream = self.streams[table.name]
+        before = stream.place
+        for place, part in self.tail.parts(table, upto, before):
+            self.evolution.note(table, part)
+            stream.append(part, place)
+            self._wait_for_room()
+        if stream.place != before:
+            stream.flush()
+
+    def _wait_for_room(self) -> None:
+        """Until the SDK holds fewer rows than it may: what the warehouse does not take stays in the lake."""
+        held, since = self.in_flight, time.monotonic()
+        while held >= AHEAD_ROWS:
+            self._committed()
+            held = self.in_flight
+            if time.monotonic() - max(since, self._came_further) > COMMIT_TIMEOUT_S:
+                raise _not_committed()
+            self._meanwhile()
+            time.sleep(CHECK_S)
+
+    def _committed(self) -> dict[str, Place]:
+        """How far each table is in the warehouse."""
+        found = {t.name: self.streams[t.name].committed() for t in self.data}
+        if found != self._places:
+            self._places, self._came_further, self.moved_at = found, time.monotonic(), time.time()
+        return found
+
+    @property
+    def in_flight(self) -> int:
+        return sum(s.in_flight for s in self.streams.values())
+
     def _show(self) -> int:
         """Their rows of ops.batches, once all data before them is committed: the views then show them."""
+        committed = self._committed()
         if not self._sent:
+            self.moved_at = time.time()
             return 0
-        committed = {t.name: self.streams[t.name].committed() for t in self.data}
         whole = list(takewhile(lambda sent: all(committed[name] >= place for name, place in sent.needs.items()), self._sent))
         if not whole:
-            if time.monotonic() - self._sent[0].at > COMMIT_TIMEOUT_S:
-                raise UnavailableError(f"the warehouse has not committed rows for {COMMIT_TIMEOUT_S:.0f} s", "see `c360 logs warehouse`")
+            if time.monotonic() - max(self._sent[0].at, self._came_further) > COMMIT_TIMEOUT_S:
+                raise _not_committed()
             return 0
+        self.evolution.confirm()
         for sent in whole:
-            self.streams[BATCHES.name].append(sent.rows, sent.place)
+            if sent.rows is not None:
+                self.streams[BATCHES.name].append(sent.rows, sent.place)
             self._sent.popleft()
         self.streams[BATCHES.name].deliver()
-        self._note_queryable(int(whole[-1].rows[-1]["batch_id"]))
-        self._loaded = whole[-1].place
+        self._note_queryable(whole[-1].batch_id)
+        self._loaded, self.again, self.moved_at = whole[-1].place, (), time.time()
         return len(whole)
 
     def behind(self) -> int:
         """Complete lake batches that the warehouse does not show. Of those that are not taken yet only the versions are known."""
-        return len(self._sent) + max(0, self._newest - max(self._seen, self._taken.version))
+        unshown = sum(s.rows is not None for s in self._sent)
+        return unshown + max(0, self._newest - max(self._seen, self._taken.version))
+
+    def tell(self) -> None:
+        """Publish the metrics, at most every second."""
+        passed = time.monotonic() - self._published
+        if passed >= PUBLISH_EVERY_S:
+            now = self.rows()
+            self.publish((now - self._rows) / passed)
+            self._published, self._rows = time.monotonic(), now
 
     def publish(self, rows_per_s: float = 0.0) -> None:
+        with suppress(DeltaError, OSError):  # also while nothing can be loaded; what it is will be told by the load
+            self._look()
+        lag = self.behind()
+        verdict = watch.overall(lag, time.time() - self.moved_at, self.error, self.again)
         values = {
             "batch_id": self.batch_id,
-            "lag_batches": self.behind(),
+            "lag_batches": lag,
             "rows_total": self.rows(),
             "rows_per_s": round(rows_per_s, 1),
+            "rows_waiting": self.in_flight,
+            "rows_rejected": {landing(s.table): s.rejected for s in self.streams.values() if s.rejected},
             "reconnects": max(0, self.reconnects),
             "failures": self.failures,
             "error": self.error,
+            "verdict": verdict.kind,
+            "reason": verdict.reason,
             "tokens": {name: s.place.token() for name, s in self.streams.items()},
         }
         metrics.publish(self.settings.state, "loader", values)
@@ -152,31 +256,8 @@ class Loader:
     def rows(self) -> int:
         return self.total + sum(s.rows for s in self.streams.values())
 
-    def _stream(self, table: Table, upto: int) -> None:
-        stream = self.streams[table.name]
-        before = stream.place
-        for place, rows in self._parts(table, upto, before):
-            stream.append(rows, place)
-            if stream.unsettled_rows >= SETTLE_ROWS:
-                stream.settle()
-        if stream.place != before:
-            stream.flush()
-
-    def _parts(self, table: Table, upto: int, done: Place) -> Iterator[tuple[Place, list[dict[str, Any]]]]:
-        """Parts of the table's log behind the place `done`. Files of a commit never change, so the parts are the same after a crash."""
-        again = 0 if self._finished.get(table.name) == done else 1
-        for commit in self.lake.commits(table, max(-1, done.version - again), upto, done.version):
-            if not commit.added:
-                continue
-            found = self.lake.read_files(table, commit.added)
-            for part, start in enumerate(range(0, found.num_rows, PART_ROWS)):
-                place = Place(commit.version, part)
-                if place > done:
-                    yield place, found.slice(start, PART_ROWS).to_pylist()
-            self._finished[table.name] = Place(commit.version, max(0, found.num_rows - 1) // PART_ROWS)
-
     def _refuse_other_lake(self, table: Table) -> None:
-        place, version = self.streams[table.name].place, self.lake.delta(table).version()
+        place, version = self.streams[table.name].place, self.tail.version(table)
         if place.version > version:
             raise C360Error(
                 f"the warehouse was filled from another lake: it has version {place.version} of {table.name}, this one ends at {version}",
@@ -200,24 +281,26 @@ class Loader:
         return -1 if found is None else int(found)
 
 
+def _not_committed() -> UnavailableError:
+    return UnavailableError(f"the warehouse has not committed rows for {COMMIT_TIMEOUT_S:.0f} s", "see `c360 logs warehouse`")
+
+
 def main(settings: Settings, stop: threading.Event) -> None:
     logger = log.get("loader")
-    loader = Loader(settings)
+    loader = Loader(settings, stop=stop)
     _end_half_line(loader.notes)
     _wait_for_lake(loader, stop)
-    published, rows = 0.0, 0
     while not stop.is_set():
         try:
             if not loader.streams:
                 loader.open()
             moved = loader.step()
             loader.failures, loader.error = 0, ""
-            if time.monotonic() - published >= PUBLISH_EVERY_S:
-                now = loader.rows()
-                loader.publish((now - rows) / max(0.001, time.monotonic() - published))
-                published, rows = time.monotonic(), now
+            loader.tell()
             if not moved:
                 stop.wait(CHECK_S if loader.waiting else settings.warehouse.poll_s)
+        except StoppedError:
+            break
         except Exception as error:  # whatever it was: the committed tokens say where to go on
             loader.failures, loader.error = loader.failures + 1, f"{type(error).__name__}: {str(error)[:800]}"
             logger.warning("interrupted_load", failures=loader.failures, error=loader.error)

@@ -3,48 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
-from collections.abc import Iterable, Sequence
-from decimal import Decimal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, TypeVar
 
 from commerce360.errors import UnavailableError
 from commerce360.settings import Warehouse
 from schemas.tables import Table
+from warehouse import rows
 from warehouse.ddl import landing
+from warehouse.tail import Place
 
 if TYPE_CHECKING:
-    from snowflake.ingest.streaming import StreamingIngestChannel, StreamingIngestClient
+    import pyarrow as pa
+    from snowflake.ingest.streaming import ChannelStatus, StreamingIngestChannel, StreamingIngestClient
 
 CHANNEL = "C360_LAKE"
 FLUSH_TIMEOUT_S = 60
+MEANWHILE_S = 0.5
+QUIET_CHECK_S = 5.0  # between two looks at a channel that has nothing to commit
 # Keep batches in requests instead of files, and requests small enough; see the SDK's property names of 1.9.1.
 MODE = {"max_buffered_kb_for_rowset_mode": "1000000", "target_rowset_payload_size_mb": "4", "max_rowset_payload_size_mb": "64"}
 
-
-class Place(NamedTuple):
-    """A part of one version of a lake table. Everything up to it has been committed when it is a channel's token."""
-
-    version: int
-    part: int
-
-    @classmethod
-    def parse(cls, token: str | None) -> Place:
-        if not token:
-            return cls(-1, -1)
-        version, _, part = token.partition(":")
-        return cls(int(version), int(part))
-
-    def token(self) -> str:
-        return f"{self.version}:{self.part}"
+T = TypeVar("T")
 
 
 class Stream:
-    """One open channel. Appends are buffered; `settle` waits until the warehouse has committed the last of them.
+    """One open channel. Appends are buffered by the SDK until the warehouse has committed them.
 
-    What `deliver` and `settle` raise is the SDK's: the channel is no longer ours, rows were refused, or time is up.
+    What `deliver` and `committed` raise is the SDK's: the channel is no longer ours, rows were refused, or time is up.
     """
 
     def __init__(self, table: Table, client: StreamingIngestClient) -> None:
@@ -54,14 +47,21 @@ class Stream:
         self.channel, status = client.open_channel(CHANNEL)
         self.place = self._committed = Place.parse(status.latest_committed_offset_token)
         self.rows = 0
-        self.unsettled_rows = 0
+        self.rejected = int(status.rows_error_count)  # by the warehouse, since the channel is there
+        self._sent: deque[tuple[Place, int]] = deque()  # parts that are not committed yet
+        self._asked = time.monotonic()
 
-    def append(self, rows: Sequence[dict[str, Any]], place: Place) -> None:
+    @property
+    def in_flight(self) -> int:
+        """Rows that the SDK may hold."""
+        return sum(count for _, count in self._sent)
+
+    def append(self, part: pa.Table, place: Place) -> None:
         token = place.token()
-        self.channel.append_rows([as_sent(row, self.table) for row in rows], token, token)
+        self.channel.append_rows(rows.sent(part), token, token)
         self.place = place
-        self.rows += len(rows)
-        self.unsettled_rows += len(rows)
+        self.rows += part.num_rows
+        self._sent.append((place, part.num_rows))
 
     def flush(self) -> None:
         """Start to send what is buffered."""
@@ -74,24 +74,20 @@ class Stream:
     def committed(self) -> Place:
         """How far the warehouse is, as the SDK knows it: its status is up to a second old, and the first one takes as long.
 
-        Raises what the SDK raises for a channel that was refused, UnavailableError for one in another state.
+        A channel that has nothing to commit is asked now and then too: its table may have been replaced. Raises what the SDK raises for a
+        channel that was refused or is gone, UnavailableError for one in another state.
         """
-        if self._committed < self.place:
+        if self._sent or time.monotonic() - self._asked > QUIET_CHECK_S:
             status = self.channel.get_channel_status()
-            if status.status_code != "SUCCESS":
-                raise UnavailableError(f"the channel of {self.table.name} is {status.status_code}", "it is opened again")
-            self._committed = Place.parse(status.latest_committed_offset_token)
-            if self._committed >= self.place:
-                self.unsettled_rows = 0
+            self._asked = time.monotonic()
+            found = Place.parse(status.latest_committed_offset_token)
+            if status.status_code != "SUCCESS" or found < self._committed:
+                what = status.status_code if found >= self._committed else f"back at {status.latest_committed_offset_token}"
+                raise UnavailableError(f"the channel of {landing(self.table)} is {what}", "it is opened again")
+            self._committed, self.rejected = found, int(status.rows_error_count)
+            while self._sent and self._sent[0][0] <= found:
+                self._sent.popleft()
         return self._committed
-
-    def settle(self) -> None:
-        """Wait until everything is committed. Nothing to wait for when nothing was appended: such a channel may have no token."""
-        wanted = self.place
-        if self._committed < wanted:
-            self.deliver()
-            self.channel.wait_for_commit(lambda token: Place.parse(token) >= wanted, FLUSH_TIMEOUT_S)
-            self._committed, self.unsettled_rows = wanted, 0
 
     def close(self) -> None:
         """What is still buffered is dropped: the committed token says where to go on."""
@@ -101,9 +97,45 @@ class Stream:
             self.client.close(wait_for_flush=False, timeout_seconds=1)
 
 
-def open_streams(settings: Warehouse, tables: Iterable[Table]) -> dict[str, Stream]:
-    """One client and channel a table. Opening one takes it from whoever held it before."""
-    _quiet(settings.ca_file)
+def open_streams(settings: Warehouse, tables: Sequence[Table], meanwhile: Callable[[], object] = lambda: None) -> dict[str, Stream]:
+    """One client and channel a table. Opening one takes it from whoever held it before. Raises UnavailableError; then none is open.
+
+    The SDK tries some errors again for minutes: `meanwhile` is called every now and then, and may end the wait by raising.
+    """
+    asked = {t: _later(partial(_opened, settings, t)) for t in tables}
+    while waiting := [f for f in asked.values() if not f.done()]:
+        meanwhile()
+        wait(waiting, MEANWHILE_S)
+    failed = next(((t, e) for t, f in asked.items() if (e := f.exception())), None)
+    if failed is None:
+        return {table.name: future.result() for table, future in asked.items()}
+    for future in asked.values():
+        if not future.exception():
+            future.result().close()
+    raise UnavailableError(f"cannot open a channel of {landing(failed[0])}: {failed[1]}", "see `c360 logs warehouse`")
+
+
+def _opened(settings: Warehouse, table: Table) -> Stream:
+    return Stream(table, client(settings, table))
+
+
+def _later(work: Callable[[], T]) -> Future[T]:
+    """In a thread that the end of the process does not wait for."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def client(settings: Warehouse, table: Table) -> StreamingIngestClient:
+    """Of the landing table. Asks the warehouse at once; what it raises is the SDK's."""
+    quiet(settings.ca_file)
     from snowflake.ingest.streaming import StreamingIngestClient
 
     properties = {
@@ -114,32 +146,28 @@ def open_streams(settings: Warehouse, tables: Iterable[Table]) -> dict[str, Stre
         "private_key_file": str(settings.private_key_file),
         **MODE,
     }
-    opened: dict[str, Stream] = {}
-    try:
-        for table in tables:
-            schema, name = landing(table).split(".")
-            client = StreamingIngestClient.from_table(f"c360-{name}", settings.database, schema, name, properties=properties)
-            opened[table.name] = Stream(table, client)
-    except Exception as error:
-        for stream in opened.values():
-            stream.close()
-        raise UnavailableError(f"cannot open a channel: {error}", "see `c360 logs warehouse`") from error
-    return opened
+    schema, name = landing(table).split(".")
+    return StreamingIngestClient.from_table(f"c360-{name}", settings.database, schema, name, properties=properties)
 
 
-def _quiet(ca_file: Path | None) -> None:
+def statuses(settings: Warehouse, tables: Sequence[Table], timeout_s: float) -> dict[str, ChannelStatus | BaseException | None]:
+    """What the warehouse says of each table's channel, asked without taking it: None for one that nobody opened."""
+
+    def ask(table: Table) -> ChannelStatus | None:
+        made = client(settings, table)
+        try:
+            return made.get_channel_statuses([CHANNEL]).get(CHANNEL)
+        finally:
+            made.close(wait_for_flush=False, timeout_seconds=1)
+
+    asked = {table.name: _later(partial(ask, table)) for table in tables}
+    done, _ = wait(asked.values(), timeout_s)
+    late = UnavailableError(f"the warehouse does not answer within {timeout_s:.0f} s", "see `c360 logs warehouse`")
+    return {name: (future.exception() or future.result()) if future in done else late for name, future in asked.items()}
+
+
+def quiet(ca_file: Path | None) -> None:
     """Read by the SDK's native library when it is imported; a private CA replaces the system's store for it."""
     os.environ.setdefault("SS_LOG_LEVEL", "error")
     if ca_file is not None:
         os.environ["SSL_CERT_FILE"] = str(ca_file)
-
-
-def as_sent(row: dict[str, Any], table: Table) -> dict[str, Any]:
-    """A lake row as the SDK should send it: upper-case names, times as UTC without a zone, no internal columns."""
-    return {c.name.upper(): _value(row[c.name]) for c in table.fed_columns}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
-    return str(value) if isinstance(value, Decimal) else value

@@ -1,4 +1,4 @@
-"""Pages made from the code: all `c360 connect` commands, the shop's parameters, the star.
+"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, the star, migrations, the account.
 
 `python -m commerce360.cli.reference` writes them.
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 import typer
 from typer.cli import get_docs_for_click
 from typer.main import get_command
+
+from warehouse import account, generated, scripts
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "connect-cli.md"
@@ -50,3 +52,5 @@ if __name__ == "__main__":
     SHOP_PAGE.write_text(shop_model(), encoding="utf-8")
     for file, text in star().items():
         file.write_text(text, encoding="utf-8")
+    account.FILE.write_text(account.text(), encoding="utf-8")
+    generated.write(scripts.FOLDER)

@@ -18,8 +18,10 @@ from commerce360.conformance.spark import SparkEngine
 from commerce360.conformance.tables import Group, rows_sql, targets_sql
 from commerce360.errors import ConfigError, UnavailableError
 from commerce360.local.stack import Stack
+from commerce360.local.warehouse import of_admin
 from commerce360.settings import Lake as LakeSettings
 from commerce360.settings import Settings
+from schemas.landing import SCHEMAS
 from schemas.reading import SNOWFLAKE
 from schemas.tables import BATCHES
 from warehouse import ddl
@@ -54,7 +56,7 @@ class SnowflakeEngine(SparkEngine):
         if self._around.warehouse.account == LOCAL:
             self._stack = Stack.open(state)
             self._stack.start_service("warehouse")
-            warehouse = self._stack.settings().warehouse
+            warehouse = of_admin(self._stack.settings())
         else:
             (state / "run").mkdir()
             warehouse = self._around.warehouse
@@ -65,7 +67,7 @@ class SnowflakeEngine(SparkEngine):
         self._client = Client(warehouse)
         fed = [t for t in self.tables if t.name.startswith("gold.")]
         statements = [f"CREATE DATABASE {database}", f"USE DATABASE {database}"]
-        statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in ddl.SCHEMAS]
+        statements += [f"CREATE SCHEMA IF NOT EXISTS {schema}" for schema in SCHEMAS]
         statements += [ddl.create_table(table) for table in (*fed, BATCHES)]
         for group in self.groups:
             newest = {t.name: ddl.newest_rows(t) for t in group.tables}

@@ -13,10 +13,14 @@ from commerce360 import settings as s
 from commerce360.local.addresses import mongo_uri
 from commerce360.local.bootstrap import jars, java
 from commerce360.local.state import State
+from schemas.access import TRANSFORMER, WAREHOUSE_OF
 
 
 def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settings:
-    """What a process of this stack should see; values given by the environment for the shop, the lake and sentiment are kept."""
+    """What a process of this stack should see, in the warehouse as its owner.
+
+    Values given by the environment for the shop, the lake and sentiment are kept.
+    """
     given = s.Settings()
     ports = state.ports
     return s.Settings(
@@ -39,7 +43,10 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settin
         warehouse=s.Warehouse(
             port=ports["warehouse"],
             streaming_url=f"https://127.0.0.1:{ports['warehouse_streaming']}",
-            private_key_file=state.root / "secrets" / "snowflake_key.p8",
+            user=TRANSFORMER,
+            role=TRANSFORMER,
+            warehouse=WAREHOUSE_OF[TRANSFORMER],
+            private_key_file=state.root / "secrets" / f"{TRANSFORMER.lower()}.p8",
             ca_file=state.root / "tls" / "ca.pem",
         ),
         page=s.Page(port=ports["page"]),

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from commerce360.errors import C360Error
 from commerce360.lake import Lake
-from commerce360.local import SERVICES, addresses, connectors, environment, process
+from commerce360.local import SERVICES, addresses, connectors, environment, process, warehouse
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import claim, end_leftovers
@@ -29,7 +29,7 @@ from commerce360.local.services.python import PythonService, answers, publishes
 from commerce360.local.state import State
 from commerce360.local.supervisor import Service, Supervisor
 from commerce360.settings import Settings
-from warehouse import apply as warehouse
+from schemas.access import CARE, LOADER, TRANSFORMER
 
 FIRST = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "sentiment")  # need nobody, or wait by themselves
 INGEST = ("postgres", "mongo", "kafka", "registry", "connect")  # from the shop's stores to Kafka
@@ -185,12 +185,12 @@ class Stack:
     def _services(self) -> list[Service]:
         state, settings = self.state, self._settings
         home = java.find_java(17)
-        env = environment.variables(settings)
         self._postgres = Postgres(state)
         run = state.root / "run"
 
-        def ours(name: str, module: str, path: str = "") -> PythonService:
-            """`path` of the address that answers once it works; a service without one publishes metrics."""
+        def ours(name: str, module: str, path: str = "", user: str = TRANSFORMER) -> PythonService:
+            """`path` of the address that answers once it works; a service without one publishes metrics. `user` of the warehouse."""
+            env = environment.variables(settings.model_copy(update={"warehouse": warehouse.of_user(settings, user)}))
             port = state.ports[name] if path else None
             ready = answers(f"http://127.0.0.1:{port}{path}") if path else publishes(state.root, name, run / f"{name}.pid")
             return PythonService(name, module, env, state.data(name), ready, port)
@@ -201,11 +201,11 @@ class Stack:
             "kafka": Kafka(state, home),
             "registry": Registry(state, home),
             "connect": Connect(state, home, addresses.source_variables(state)),
-            "page": ours("page", "bi.dashboard", "/"),
+            "page": ours("page", "bi.dashboard", "/", CARE),
             "warehouse": ours("warehouse", "commerce360.local.doubles.snowflake", "/health"),
             "lake": ours("lake", "stream_jobs.job"),
             "sentiment": ours("sentiment", "stream_jobs.sentiment"),
-            "loader": ours("loader", "warehouse.loader"),
+            "loader": ours("loader", "warehouse.loader", user=LOADER),
             "shop": ours("shop", "producers.shop"),
         }
         return [made[name] for name in SERVICES]
@@ -219,7 +219,7 @@ class Stack:
 
     def _prepare_warehouse(self) -> None:
         self.supervisor.wait_ready("warehouse")
-        warehouse.apply(self._settings.warehouse)
+        warehouse.prepare(self._settings, self.on_event)
         self.supervisor.start("loader")
 
     def _prepare_sources(self, provision: Provision) -> None:

@@ -18,8 +18,10 @@ from shown_customers import logs as about_customers
 from shown_orders import logs
 
 from commerce360.local.environment import variables
+from commerce360.local.warehouse import of_user, prepare
 from commerce360.settings import Settings, Warehouse
-from warehouse import apply, ddl
+from schemas.access import CARE, TRANSFORMER, WAREHOUSE_OF
+from warehouse import ddl
 from warehouse.client import Client
 
 
@@ -31,7 +33,10 @@ def local_warehouse(folder: Path) -> Iterator[Warehouse]:
         warehouse=Warehouse(
             port=ports[0],
             streaming_url=f"https://127.0.0.1:{ports[1]}",
-            private_key_file=folder / "key.p8",
+            user=TRANSFORMER,
+            role=TRANSFORMER,
+            warehouse=WAREHOUSE_OF[TRANSFORMER],
+            private_key_file=folder / "secrets" / f"{TRANSFORMER.lower()}.p8",
             ca_file=folder / "tls" / "ca.pem",
         ),
     )
@@ -40,9 +45,9 @@ def local_warehouse(folder: Path) -> Iterator[Warehouse]:
         server = subprocess.Popen(command, env={**os.environ, **variables(settings)}, stdout=log, stderr=log)
     try:
         _wait(server, f"http://127.0.0.1:{ports[0]}/health", folder / "warehouse.log")
-        apply.apply(settings.warehouse)
+        prepare(settings)
         _load(settings.warehouse)
-        yield settings.warehouse
+        yield of_user(settings, CARE)
     finally:
         server.terminate()
         server.wait(20)

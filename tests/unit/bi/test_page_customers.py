@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +32,10 @@ LATEST = {5: ("Ines Roth", "ines@example.org"), 6: ("Five Fives", "5555@example.
 
 
 @pytest.fixture(scope="module")
-def search(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
-    from commerce360.local.doubles.snowflake.engine import Engine, local_sql
-
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)
-    engine = Engine(tmp_path_factory.mktemp("engine"))
-    cursor = engine.snow.connect("COMMERCE360").cursor()
-    for statement in ddl.statements("COMMERCE360"):
-        cursor.execute(local_sql(statement))
-
+def search(owner: Any) -> Search:
     def put(table: Table, row: dict[str, Any]) -> None:
         names = [c.name for c in table.fed_columns]
-        cursor.execute(f"INSERT INTO {ddl.landing(table)} ({', '.join(names)}) VALUES ({', '.join(literal(row[n]) for n in names)})")
+        owner.execute(f"INSERT INTO {ddl.landing(table)} ({', '.join(names)}) VALUES ({', '.join(literal(row[n]) for n in names)})")
 
     put(BATCHES, batch_row(1, 0, 1))
     for customer_id, (name, email) in LATEST.items():
@@ -58,11 +49,10 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Search]:
         put(MART_CUSTOMER_360, {**numbers, **known, "lifetime_value": worth, "rfm_cell": "", "churn_risk": "low", "churn_reasons": "[]"})
 
     def found(number: int | None, part: str) -> list[tuple[Any, ...]]:
-        cursor.execute(local_sql(sql("customer_search") % (literal(number), literal(part))))
-        return list(cursor.fetchall())
+        owner.execute(sql("customer_search") % (literal(number), literal(part)))
+        return list(owner.fetchall())
 
-    yield found
-    engine.duck.close()
+    return found
 
 
 def literal(value: Any) -> str:

@@ -1,6 +1,7 @@
 import pytest
 
-from commerce360.local.doubles.snowflake.engine import Engine, local_sql, writes
+from commerce360.local.doubles.snowflake.engine import Engine, local_sql
+from commerce360.local.doubles.snowflake.statements import writes
 
 KEYS = """CREATE TABLE IF NOT EXISTS RAW.X (
     ID NUMBER(38,0) NOT NULL PRIMARY KEY COMMENT 'a, PRIMARY KEY (x)',
@@ -31,7 +32,7 @@ def test_keys_leave_a_new_table_and_everything_else_stays(session):
         session.execute("INSERT INTO RAW.X (ID, C) VALUES (1, 1)")
     assert session.execute("SELECT ID, B, C FROM RAW.X").fetchall() == [(1, "UNIQUE", 1)] * 2
     for column in ("ID", "C"):
-        with pytest.raises(Exception, match="NOT NULL"):
+        with pytest.raises(Exception, match="NULL result in a non-nullable column"):
             session.execute(f"INSERT INTO RAW.X ({column}) VALUES (1)")
 
 
@@ -53,6 +54,11 @@ def test_only_reads_go_beside_a_writer():
         map(writes, ("SELECT 1", " with a as (select 1) select * from a", "SHOW TABLES", "BEGIN", "ALTER SESSION SET AUTOCOMMIT=1"))
     )
     assert all(map(writes, ("INSERT INTO T VALUES (1)", "CREATE TABLE T (A INT)", "-- x\nDELETE FROM T", "MERGE INTO T", "ALTER TABLE T")))
+
+
+def test_a_comment_hides_no_writer():
+    assert not any(map(writes, ("/* INSERT */ SELECT 1", "(SELECT 1)", "-- DELETE\nSELECT 1")))
+    assert all(map(writes, ("/* SELECT */ DELETE FROM T", "-- SELECT\nGRANT ROLE A TO ROLE B", "PUT file://x @y")))
 
 
 def test_a_transaction_that_fails_leaves_nothing_and_frees_the_engine(engine, session):

@@ -9,10 +9,10 @@ from commerce360.errors import C360Error
 from commerce360.lake import Lake
 from commerce360.settings import Lake as LakeSettings
 from commerce360.settings import Settings
-from schemas.tables import DIM_DATE
-from warehouse import loader as module
+from schemas.tables import DIM_DATE, Column
+from warehouse import loader, tail
 from warehouse.loader import Loader
-from warehouse.streams import Place
+from warehouse.tail import Place, Tail
 
 
 def day(number, batch_id):
@@ -28,14 +28,14 @@ def lake(tmp_path):
 
 
 @pytest.fixture
-def loader(lake, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PART_ROWS", 3)
-    return Loader(Settings(state=tmp_path, lake=lake.settings))
+def log(lake, monkeypatch):
+    monkeypatch.setattr(tail, "PART_ROWS", 3)
+    return Tail(lake)
 
 
-def parts(loader, token, upto):
+def parts(log, token, upto):
     """[(place, numbers of its rows)] behind a token that the warehouse has committed."""
-    return [(place, [r["date_key"] for r in rows]) for place, rows in loader._parts(DIM_DATE, upto, Place.parse(token))]
+    return [(place, rows["date_key"].to_pylist()) for place, rows in log.parts(DIM_DATE, upto, Place.parse(token))]
 
 
 def fill(lake, *sizes):
@@ -47,43 +47,52 @@ def fill(lake, *sizes):
     return version
 
 
-def test_behind_every_token_is_exactly_the_rest_in_the_order_of_the_log(lake, loader):
+def test_behind_every_token_is_exactly_the_rest_in_the_order_of_the_log(lake, log):
     last = fill(lake, 7, 1, 3, 4)
-    whole = parts(loader, None, last)
+    whole = parts(log, None, last)
     assert [n for _, rows in whole for n in rows] == list(range(15))
     assert max(len(rows) for _, rows in whole) == 3
     for done in range(len(whole)):
-        assert parts(loader, whole[done][0].token(), last) == whole[done + 1 :]
+        assert parts(log, whole[done][0].token(), last) == whole[done + 1 :]
 
 
-def test_a_table_without_rows_has_no_parts_and_later_versions_are_left_for_later(lake, loader):
-    assert parts(loader, None, 0) == []
+def test_a_table_without_rows_has_no_parts_and_later_versions_are_left_for_later(lake, log):
+    assert parts(log, None, 0) == []
     fill(lake, 2, 2)
-    assert [n for _, rows in parts(loader, None, 1) for n in rows] == [0, 1]
+    assert [n for _, rows in parts(log, None, 1) for n in rows] == [0, 1]
 
 
-def test_a_compaction_is_no_change(lake, loader):
+def test_a_compaction_is_no_change(lake, log):
     fill(lake, 2, 2)
-    before = parts(loader, None, lake.delta(DIM_DATE).version())
+    before = parts(log, None, lake.delta(DIM_DATE).version())
     lake.delta(DIM_DATE).optimize.compact()
     last = lake.delta(DIM_DATE).version()
     assert last == 3
-    assert parts(loader, None, last) == before
-    assert parts(loader, before[-1][0].token(), last) == []
+    assert parts(log, None, last) == before
+    assert parts(log, before[-1][0].token(), last) == []
 
 
-def test_a_warehouse_that_another_lake_has_filled_is_refused(lake, loader):
+def test_a_column_that_the_lake_gets_later_is_there_from_its_version_on(lake, log):
     fill(lake, 2)
-    loader.streams = {DIM_DATE.name: SimpleNamespace(place=Place(1, 0))}
-    loader._refuse_other_lake(DIM_DATE)
-    loader.streams = {DIM_DATE.name: SimpleNamespace(place=Place(2, 0))}
+    extended = DIM_DATE.with_columns(Column("moon", "string"))
+    lake.append(DIM_DATE, lake.arrow(extended, [{**day(2, 1), "moon": "full"}, {**day(3, 1), "moon": None}]), "q", 1)
+    found = [rows.to_pylist() for _, rows in log.parts(DIM_DATE, 2, Place.parse(None))]
+    assert [[(r["date_key"], r["moon"]) for r in rows] for rows in found] == [[(0, None), (1, None)], [(2, "full"), (3, None)]]
+
+
+def test_a_warehouse_that_another_lake_has_filled_is_refused(lake, tmp_path):
+    fill(lake, 2)
+    made = Loader(Settings(state=tmp_path, lake=lake.settings))
+    made.streams = {DIM_DATE.name: SimpleNamespace(place=Place(1, 0))}
+    made._refuse_other_lake(DIM_DATE)
+    made.streams = {DIM_DATE.name: SimpleNamespace(place=Place(2, 0))}
     with pytest.raises(C360Error, match=r"another lake.*version 2 of gold\.dim_date.*ends at 1"):
-        loader._refuse_other_lake(DIM_DATE)
+        made._refuse_other_lake(DIM_DATE)
 
 
 def test_a_line_that_a_killed_loader_left_half_does_not_swallow_the_next_one(tmp_path):
     notes = tmp_path / "notes.jsonl"
     notes.write_text('{"batch_id": 1}\n{"batch')
-    module._end_half_line(notes)
-    module._end_half_line(notes)
+    loader._end_half_line(notes)
+    loader._end_half_line(notes)
     assert notes.read_text() == '{"batch_id": 1}\n{"batch\n'

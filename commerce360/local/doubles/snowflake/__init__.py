@@ -1,20 +1,8 @@
 """A local Snowflake for the real snowflake-connector-python 4.8 and the real snowpipe-streaming 1.9 SDK, over one DuckDB.
 
-SQL is fakesnow's engine behind its HTTP protocol; Snowpipe Streaming is ours, over HTTPS with a private CA. Rows and the offset token of a
-channel are committed in one DuckDB transaction, so what a client reads back after a crash is what it may resume from.
+SQL is fakesnow's engine behind its HTTP protocol, with an account of its own: users with key pairs, roles, grants, masking and row access
+policies. Snowpipe Streaming is ours, over HTTPS with a private CA. Rows and the offset token of a channel are committed in one DuckDB
+transaction, so what a client reads back after a crash is what it may resume from.
 
-Where it deviates from the real one:
-
-| Snowflake | here |
-|---|---|
-| PRIMARY KEY, UNIQUE, FOREIGN KEY are not enforced | removed from DDL before it runs (DuckDB would enforce them) |
-| warehouses, roles, grants, streams, tasks, pipes, policies | accepted and ignored |
-| key-pair JWT | signature checked against the one minted key; account, user and expiry are not |
-| password | not checked |
-| concurrent DML waits for locks | statements that write run one at a time |
-| timestamps have nanoseconds | microseconds |
-| VARCHAR lengths, time travel, clustering, dynamic tables | not kept |
-| a row that does not fit goes to an error table | the request is refused and the channel becomes invalid |
-| rows become visible some seconds after a flush | at once |
-| stages | lost at a restart |
+Where it deviates from the real one: `deviations.DEVIATIONS`, shown by `c360 warehouse deviations`.
 """

@@ -18,24 +18,28 @@ def main(settings: Settings, stop: threading.Event) -> None:
 
     from commerce360.local.doubles.snowflake.channels import Channels
     from commerce360.local.doubles.snowflake.engine import Engine
-    from commerce360.local.doubles.snowflake.keys import ensure_keys
+    from commerce360.local.doubles.snowflake.faults import Faults
+    from commerce360.local.doubles.snowflake.keys import ensure_keys, public_key
     from commerce360.local.doubles.snowflake.sql import Sql
     from commerce360.local.doubles.snowflake.streaming import Streaming
 
     warehouse = settings.warehouse
-    if warehouse.private_key_file is None or warehouse.ca_file is None:
-        raise ConfigError("the local Snowflake needs places for its key and its CA", "set C360_WAREHOUSE__PRIVATE_KEY_FILE and __CA_FILE")
-    certificate, key = ensure_keys(warehouse.private_key_file, warehouse.ca_file)
+    if warehouse.ca_file is None:
+        raise ConfigError("the local Snowflake needs a place for its CA", "set C360_WAREHOUSE__CA_FILE")
+    admin = settings.state / "secrets" / "snowflake_admin.p8"
+    certificate, key = ensure_keys(admin, warehouse.ca_file)
     for noisy in ("fakesnow.server", "sqlglot"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    engine = Engine(settings.state / "data" / "warehouse" / "databases")
-    sql = Sql(engine, warehouse.private_key_file).app()
-    streaming = Streaming(Channels(engine), warehouse.private_key_file, settings.state / "data" / "warehouse" / "stage").app()
+    engine = Engine(settings.state / "data" / "warehouse" / "databases", public_key(admin), warehouse.account)
+    sql = Sql(engine).app()
+    channels = Channels(engine)
+    streaming = Streaming(channels, engine.account, settings.state / "data" / "warehouse" / "stage").app()
+    faulty = Faults(streaming, channels, settings.state / "secrets" / "warehouse.faults")
     secure = urlsplit(warehouse.streaming_url)
     common: dict[str, Any] = {"host": "127.0.0.1", "log_level": "warning", "access_log": False, "lifespan": "off"}
     servers = [
         uvicorn.Server(uvicorn.Config(sql, port=warehouse.port, **common)),
-        uvicorn.Server(uvicorn.Config(streaming, port=secure.port or 443, ssl_certfile=str(certificate), ssl_keyfile=str(key), **common)),
+        uvicorn.Server(uvicorn.Config(faulty, port=secure.port or 443, ssl_certfile=str(certificate), ssl_keyfile=str(key), **common)),
     ]
     asyncio.run(_serve(servers, stop))
     engine.duck.close()

@@ -6,42 +6,42 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import fakesnow.arrow
-import fakesnow.converter
 import fakesnow.server
-import fakesnow.transforms
-import pyarrow as pa
 import sqlglot
 from fakesnow.instance import FakeSnow
-from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-NOTHING = [
-    r"^\s*(CREATE|ALTER|DROP|EXECUTE|SHOW)\s+(OR\s+REPLACE\s+)?(STREAM|TASK|PIPE|WAREHOUSE|ROLE|USER|PROCEDURE|RESOURCE\s+MONITOR|MASKING\s+POLICY|ROW\s+ACCESS\s+POLICY)\b",
-    r"^\s*(GRANT|REVOKE)\b",
-    # Not all of ALTER SESSION: autocommit is set with it.
-    r"^\s*ALTER\s+SESSION\s+SET\s+(QUERY_TAG|TIMEZONE)\b",
-]
+from commerce360.local.doubles.snowflake import patches
+from commerce360.local.doubles.snowflake.account import ADMIN, Account
+from commerce360.local.doubles.snowflake.information import Information
+from commerce360.local.doubles.snowflake.refusals import Name
+from commerce360.local.doubles.snowflake.session import Session
+from commerce360.local.doubles.snowflake.tables import without_keys
+
 CONSTRAINTS = re.compile(r"\b(PRIMARY|UNIQUE|FOREIGN|REFERENCES)\b", re.I)
-ON_TABLE = (exp.Constraint, exp.PrimaryKey, exp.ForeignKey, exp.UniqueColumnConstraint)
-ON_COLUMN = (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference)
 CREATE_TABLE = re.compile(r"^\s*CREATE\s+(OR\s+REPLACE\s+)?(TRANSIENT\s+|TEMPORARY\s+)?TABLE\b", re.I)
-READS = re.compile(r"^\s*(WITH|SELECT|SHOW|DESC|DESCRIBE|USE|BEGIN|COMMIT|ROLLBACK|ALTER\s+SESSION)\b", re.I)
+INTERNAL = ("main", "pg_catalog", "information_schema", "_fs_information_schema", "C360_STREAMING")
+
+
+FIND = """
+SELECT 'TABLE' FROM duckdb_tables() WHERE upper(database_name) = ? AND upper(schema_name) = ? AND upper(table_name) = ?
+UNION ALL SELECT 'VIEW' FROM duckdb_views() WHERE upper(database_name) = ? AND upper(schema_name) = ? AND upper(view_name) = ?
+"""
 
 
 class Engine:
     """One DuckDB for all sessions: a file per database, attached at the start, and one lock for everything that writes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, admin_key: str = "", account: str = "local") -> None:
+        """`admin_key`: public key (base64 DER) of the account's administrator."""
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        _patch()
+        patches.apply()
         self.lock = threading.Lock()
-        self.snow = FakeSnow(db_path=folder, nop_regexes=NOTHING)
+        self.snow = FakeSnow(db_path=folder)
         fakesnow.server.shared_fs = self.snow
         self.duck.execute("SET GLOBAL memory_limit = '400MB'")
         self.duck.execute("SET GLOBAL threads = 2")
@@ -49,10 +49,45 @@ class Engine:
         self.duck.execute("SET GLOBAL disabled_optimizers = 'statistics_propagation'")
         for file in sorted(folder.glob("*.db")):
             self.snow.connect(file.stem).close()
+        self.account = Account(folder / "account.json", account, admin_key)
+        self._adopt()
+        self.information = Information(self.duck, self.account)
 
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
         return self.snow.duck_conn
+
+    def find(self, session: Session, name: Name) -> str | None:
+        """TABLE or VIEW; one that was made beside SQL belongs to the account's administrator from now on."""
+        for kind in ("TABLE", "VIEW"):
+            if (kind, name) in self.account.objects:
+                return kind
+        found = session.connection._duck_conn.execute(FIND, [*name, *name]).fetchone()
+        if found is None or name[1] in INTERNAL:
+            return None
+        with self.account.change():
+            self.account.add(found[0], name, ADMIN)
+        return str(found[0])
+
+    def table_option(self, database: str, schema: str, table: str, option: str) -> bool:
+        """Is an option like ERROR_LOGGING or ENABLE_SCHEMA_EVOLUTION on?"""
+        found = self.account.objects.get(("TABLE", (database.upper(), schema.upper(), table.upper())))
+        return found is not None and found.properties.get(option) == "TRUE"
+
+    def _adopt(self) -> None:
+        """What is there and the account does not know (its file was lost, or is younger) belongs to the administrator."""
+        kept = [d for (d,) in self.duck.execute("SELECT database_name FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()]
+        found: list[tuple[str, Name]] = [("DATABASE", (d.upper(),)) for d in kept]
+        schemas = self.duck.execute("SELECT database_name, schema_name FROM duckdb_schemas()").fetchall()
+        found += [("SCHEMA", (d.upper(), s.upper())) for d, s in schemas if d in kept and s not in INTERNAL]
+        for kind in ("TABLE", "VIEW"):
+            rows = self.duck.execute(f"SELECT database_name, schema_name, {kind.lower()}_name FROM duckdb_{kind.lower()}s()").fetchall()
+            found += [(kind, (d.upper(), s.upper(), n.upper())) for d, s, n in rows if d in kept and s not in INTERNAL]
+        missing = [key for key in found if key not in self.account.objects]
+        if missing:
+            with self.account.change():
+                for kind, name in missing:
+                    self.account.add(kind, name, ADMIN)
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -68,53 +103,10 @@ class Engine:
 
 
 def local_sql(text: str) -> str:
-    """The statement as this engine can take it: a new table without the keys that Snowflake would not enforce either."""
+    """A statement for the engine's own cursors, beside the server: a new table without its keys, other statements as they are."""
     if not (CREATE_TABLE.match(text) and CONSTRAINTS.search(text)):
         return text
     try:
-        create = sqlglot.parse_one(text, read="snowflake")
+        return str(without_keys(sqlglot.parse_one(text, read="snowflake")).sql(dialect="snowflake"))
     except SqlglotError:
         return text  # the engine says what is wrong with it
-    if isinstance(create.this, exp.Schema):
-        create.this.set("expressions", [e for e in create.this.expressions if not isinstance(e, ON_TABLE)])
-        for column in create.this.find_all(exp.ColumnDef):
-            column.set("constraints", [c for c in column.constraints if not isinstance(c.kind, ON_COLUMN)])
-    return create.sql(dialect="snowflake")
-
-
-def writes(text: str) -> bool:
-    return not READS.match(text)
-
-
-def _patch() -> None:
-    """NULL timestamps stay NULL, sums of NUMBER stay exact, decimals can be bound."""
-    plain_schema, plain_binding = fakesnow.arrow.to_sf_schema, fakesnow.converter.from_binding
-
-    def schema(found: pa.Schema, rowtype: Any) -> pa.Schema:
-        made = plain_schema(found, rowtype)
-        return pa.schema([f.with_type(_nullable(f.type)) for f in made], metadata=made.metadata)
-
-    def binding(bound: dict[str, Any]) -> Any:
-        if bound["value"] is None:
-            return None
-        if bound["type"] == "FIXED" and not re.fullmatch(r"[+-]?\d+", bound["value"]):
-            return Decimal(bound["value"])
-        if bound["type"] == "TIMESTAMP_NTZ":
-            return fakesnow.converter.from_datetime(bound["value"]).replace(tzinfo=None)
-        return plain_binding(bound)
-
-    plain_struct = fakesnow.arrow.timestamp_to_sf_struct
-
-    def struct(array: Any) -> pa.Array:
-        made = plain_struct(array)
-        fields = [pa.field(f.name, f.type, nullable=True) for f in made.type]
-        return pa.StructArray.from_arrays([made.field(i) for i in range(made.type.num_fields)], fields=fields, mask=made.field(0).is_null())
-
-    fakesnow.arrow.to_sf_schema = schema
-    fakesnow.arrow.timestamp_to_sf_struct = struct
-    fakesnow.server.from_binding = binding
-    fakesnow.transforms.numeric_agg_implicit_cast = lambda expression: expression
-
-
-def _nullable(kind: pa.DataType) -> pa.DataType:
-    return pa.struct([pa.field(f.name, f.type, nullable=True) for f in kind]) if pa.types.is_struct(kind) else kind

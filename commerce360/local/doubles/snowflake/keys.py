@@ -1,4 +1,4 @@
-"""The private CA, the server's certificate and the loader's RSA key pair; made once per state folder."""
+"""The private CA, the server's certificate and the administrator's RSA key pair; made once per state folder."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import secrets
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 YEARS = dt.timedelta(days=3650)
@@ -20,33 +19,31 @@ YEARS = dt.timedelta(days=3650)
 
 def ensure_keys(private_key: Path, ca: Path) -> tuple[Path, Path]:
     """Make what is missing; the server's (certificate, key) files, which stand beside `ca`."""
-    if not private_key.exists():
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        _write(private_key, _pem(key))
+    ensure_private_key(private_key)
     certificate, server_key = ca.with_name("server.pem"), ca.with_name("server.key")
     if not (ca.exists() and certificate.exists() and server_key.exists()):
         _make_certificates(ca, certificate, server_key)
     return certificate, server_key
 
 
+def ensure_private_key(path: Path) -> None:
+    """An RSA key in PKCS#8 PEM, as the connector and the streaming SDK take it; one that is there stays."""
+    if not path.exists():
+        write_private(path, _pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+
+
 def kept_key(path: Path) -> bytes:
     """32 random bytes, made once and kept in `path`."""
     if not path.exists():
-        _write(path, secrets.token_bytes(32))
+        write_private(path, secrets.token_bytes(32))
     return path.read_bytes()
 
 
-def signed_by(token: str, private_key: Path) -> bool:
-    """Is this RS256 JSON web token signed with the key pair's private half?"""
+def public_key(private_key: Path) -> str:
+    """The public half as RSA_PUBLIC_KEY takes it: base64 of the DER, in one line."""
     key = serialization.load_pem_private_key(private_key.read_bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    try:
-        text, _, signature = token.rpartition(".")
-        raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
-        key.public_key().verify(raw, text.encode(), padding.PKCS1v15(), hashes.SHA256())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(der).decode()
 
 
 def _make_certificates(ca: Path, certificate: Path, server_key: Path) -> None:
@@ -66,9 +63,9 @@ def _make_certificates(ca: Path, certificate: Path, server_key: Path) -> None:
         .add_extension(x509.BasicConstraints(False, None), critical=True)
         .sign(authority, hashes.SHA256())
     )
-    _write(server_key, _pem(leaf))
-    _write(certificate, server.public_bytes(serialization.Encoding.PEM))
-    _write(ca, root.public_bytes(serialization.Encoding.PEM))
+    write_private(server_key, _pem(leaf))
+    write_private(certificate, server.public_bytes(serialization.Encoding.PEM))
+    write_private(ca, root.public_bytes(serialization.Encoding.PEM))
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
@@ -85,7 +82,8 @@ def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
+    """Whole or not at all, and for its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

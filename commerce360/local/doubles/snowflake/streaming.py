@@ -21,22 +21,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from commerce360.local.doubles.snowflake.channels import BadRowsError, Channel, Channels, Name, NoSuchChannelError, StaleChannelError
-from commerce360.local.doubles.snowflake.keys import kept_key, signed_by
+from commerce360.local.doubles.snowflake import tokens
+from commerce360.local.doubles.snowflake.account import Account
+from commerce360.local.doubles.snowflake.channels import Channel, Channels, Name, NoSuchChannelError, NoSuchTableError, StaleChannelError
+from commerce360.local.doubles.snowflake.keys import kept_key
 
 HOUR_S = 3600
 PIPES = "/v2/streaming/databases/{db}/schemas/{schema}/pipes/{pipe}"
 DATA = "/v2/streaming/data/databases/{db}/schemas/{schema}/pipes/{pipe}/channels/{channel}"
 STAGE = "stage/"
+ROLE_SCOPE = "session:role:"
+NO_TABLE = "ERR_TABLE_DOES_NOT_EXIST_NOT_AUTHORIZED"
+NO_DATABASE = "ERR_DATABASE_DOES_NOT_EXIST_OR_NOT_AUTHORIZED"
 
 
 class Streaming:
-    def __init__(self, channels: Channels, private_key: Path, stage: Path) -> None:
+    def __init__(self, channels: Channels, account: Account, stage: Path) -> None:
         self.channels = channels
-        self.private_key = private_key
+        self.account = account
         self.stage = stage
         self.pipe_key = kept_key(stage / "pipe.key")  # clients keep it for an hour, longer than this process may live
-        self.tokens: dict[str, float] = {}  # scoped token -> epoch seconds of its end
+        self.tokens: dict[str, tuple[float, str]] = {}  # scoped token -> epoch seconds of its end, and the role
 
     def app(self) -> Starlette:
         return Starlette(
@@ -59,11 +64,16 @@ class Streaming:
         return PlainTextResponse(request.url.hostname or "127.0.0.1")  # without a port: the SDK adds its own
 
     async def token(self, request: Request) -> Response:
-        if not signed_by(_bearer(request), self.private_key):
+        user = self.account.user_of(_bearer(request))
+        if user is None:
             return _error(401, "390144", "JWT token is invalid")
+        scope = str(tokens.claims(_bearer(request)).get("scp") or "")
+        role = scope.removeprefix(ROLE_SCOPE) if scope.startswith(ROLE_SCOPE) else user.default_role
+        if role not in self.account.roles_of(user):
+            return _error(403, "390189", f"Role '{role}' is not granted to this user")
         end = int(time.time()) + HOUR_S
         token = ".".join((_part({"alg": "HS256", "typ": "JWT"}), _part({"exp": end, "jti": secrets.token_hex(8)}), "c2ln"))
-        self.tokens[token] = end
+        self.tokens[token] = (end, role)
         return PlainTextResponse(token)
 
     async def telemetry(self, _: Request) -> Response:
@@ -72,6 +82,8 @@ class Streaming:
     async def pipe_info(self, request: Request) -> Response:
         if denied := self._denied(request):
             return denied
+        if missing := await self._missing(Name.of(request.path_params)):
+            return missing
         location = {
             "location_type": "S3",
             "location": f"{STAGE}{secrets.token_hex(6)}/",  # one for each client: their files count from 0
@@ -91,8 +103,10 @@ class Streaming:
         name = Name.of(request.path_params)
         try:
             channel = await run_in_threadpool(self.channels.open, name, body.get("offset_token"))
+        except NoSuchTableError as error:
+            return _error(404, NO_TABLE, str(error))
         except NoSuchChannelError as error:
-            return _error(404, "ERR_DATABASE_DOES_NOT_EXIST_OR_IS_NOT_AUTHORIZED", str(error))
+            return _error(404, NO_DATABASE, str(error))
         return JSONResponse({"next_continuation_token": channel.continuation, "channel_status": _status(name, channel)})
 
     async def drop(self, request: Request) -> Response:
@@ -101,7 +115,7 @@ class Streaming:
         try:
             await run_in_threadpool(self.channels.drop, Name.of(request.path_params))
         except NoSuchChannelError as error:  # a 500 would be tried again for ever
-            return _error(404, "ERR_DATABASE_DOES_NOT_EXIST_OR_IS_NOT_AUTHORIZED", str(error))
+            return _error(404, NO_DATABASE, str(error))
         return JSONResponse({})
 
     async def bulk_status(self, request: Request) -> Response:
@@ -110,7 +124,10 @@ class Streaming:
         found = {}
         for channel in json.loads(await request.body())["channel_names"]:
             name = Name.of(request.path_params, channel)
-            known = await run_in_threadpool(self.channels.read, name)
+            try:
+                known = await run_in_threadpool(self.channels.read, name)
+            except NoSuchChannelError as error:
+                return _error(404, NO_DATABASE, str(error))
             if known is not None:
                 found[channel] = _status(name, known)
         return JSONResponse({"channel_statuses": found})
@@ -147,17 +164,24 @@ class Streaming:
         if denied := self._denied(request):
             return denied
         query, name = request.query_params, Name.of(request.path_params)
+        evolve = self._may(self.tokens[_bearer(request)][1], "EVOLVE SCHEMA", request)
         try:
             channel = await run_in_threadpool(
-                self.channels.append, name, body, query.get("continuationToken"), end, query.get("requestId", "")
+                self.channels.append, name, body, query.get("continuationToken"), end, query.get("requestId", ""), evolve
             )
         except StaleChannelError as error:
             return _error(400, "STALE_CONTINUATION_TOKEN_SEQUENCER", f"open the channel again: {error}")
         except NoSuchChannelError as error:
             return _error(404, "ERR_CHANNEL_DOES_NOT_EXIST_OR_IS_NOT_AUTHORIZED", str(error))
-        except BadRowsError as error:
-            return _error(400, "ERR_ROWS_DO_NOT_FIT", str(error))
         return JSONResponse({"next_continuation_token": channel.continuation})
+
+    async def _missing(self, name: Name) -> Response | None:
+        try:
+            if await run_in_threadpool(self.channels.exists, name):
+                return None
+        except NoSuchChannelError as error:
+            return _error(404, NO_DATABASE, str(error))
+        return _error(404, NO_TABLE, f"there is no table {'.'.join(name.full)}")
 
     def _fragment(self, fragment: dict[str, Any]) -> bytes:
         raw = (self.stage / fragment["file_path"].replace("/", "_")).read_bytes()
@@ -168,9 +192,16 @@ class Streaming:
 
     def _denied(self, request: Request) -> Response | None:
         """The SDK fetches a new scoped token on 401 and goes on; so it does after a restart of this server."""
-        if self.tokens.get(_bearer(request), 0) > time.time():
+        end, role = self.tokens.get(_bearer(request), (0, ""))
+        if end <= time.time():
+            return _error(401, "390303", "Invalid OAuth access token")
+        if not {"db", "schema", "pipe"} <= request.path_params.keys() or self._may(role, "INSERT", request):
             return None
-        return _error(401, "390303", "Invalid OAuth access token")
+        name = ".".join(Name.of(request.path_params).full)
+        return _error(404, NO_TABLE, f"{name} does not exist, or role {role} has no INSERT on it")  # a 403 would be tried again for ever
+
+    def _may(self, role: str, privilege: str, request: Request) -> bool:
+        return self.account.may(role, privilege, "TABLE", Name.of(request.path_params).full)
 
 
 def _status(name: Name, channel: Channel) -> dict[str, Any]:
@@ -183,11 +214,11 @@ def _status(name: Name, channel: Channel) -> dict[str, Any]:
         "last_committed_offset_token": channel.token,
         "created_on_ms": channel.created_ms,
         "rows_inserted": channel.rows,
-        "rows_parsed": channel.rows,
-        "rows_error_count": 0,
-        "last_error_offset_upper_bound": None,
-        "last_error_message": None,
-        "last_error_timestamp_ms": None,
+        "rows_parsed": channel.rows + channel.errors,
+        "rows_error_count": channel.errors,
+        "last_error_offset_upper_bound": channel.error_token,
+        "last_error_message": channel.error_message,
+        "last_error_timestamp_ms": channel.error_ms,
         "snowflake_avg_processing_latency_ms": 1,
     }
 
