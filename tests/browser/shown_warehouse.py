@@ -31,7 +31,9 @@ def local_warehouse(folder: Path) -> Iterator[Warehouse]:
         warehouse=Warehouse(
             port=ports[0],
             streaming_url=f"https://127.0.0.1:{ports[1]}",
-            private_key_file=folder / "key.p8",
+            user="c360_admin",
+            role="ACCOUNTADMIN",
+            private_key_file=folder / "secrets" / "snowflake_admin.p8",  # the server makes it
             ca_file=folder / "tls" / "ca.pem",
         ),
     )
