@@ -151,7 +151,15 @@ def shop(session):
     product = {"is_visible": True, "is_current": True, "valid_to": None, "op": "u"}
     filed = [
         {**product, "product_id": 1, "category": "Books", "valid_from": "2020-01-01", "version_key": "1b", "seq_pos": 2},
-        {**product, "product_id": 1, "category": "Toys", "valid_from": "2019-01-01", "valid_to": "2020-01-01", "is_current": False, "version_key": "1a"},
+        {
+            **product,
+            "product_id": 1,
+            "category": "Toys",
+            "valid_from": "2019-01-01",
+            "valid_to": "2020-01-01",
+            "is_current": False,
+            "version_key": "1a",
+        },
         {**product, "product_id": 2, "category": "Wine", "valid_from": "2019-01-01", "version_key": "2a"},
     ]
     given = {
@@ -164,7 +172,9 @@ def shop(session):
         ],
         tables.FCT_SALES: [{**sale, "line_no": 1, "product_id": 1, "sale_amount": 10, "cost": 4, "is_complete": True, "campaign_id": ""}],
         MART_ATTRIBUTION: [{"order_id": "o", "campaign_id": "direct", "currency": "EUR", "linear": 10}],
-        MART_PRODUCT_PULSE: [{"product_id": 1, "day": at.date(), "sessions": 1, "views": 1, "reviews": 2, "rated_reviews": 1, "rating_sum": 4}],
+        MART_PRODUCT_PULSE: [
+            {"product_id": 1, "day": at.date(), "sessions": 1, "views": 1, "reviews": 2, "rated_reviews": 1, "rating_sum": 4}
+        ],
     }
     session.execute("BEGIN")
     for table, rows in given.items():
