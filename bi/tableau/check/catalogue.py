@@ -53,5 +53,5 @@ def _described(cursor: Any, sql: str) -> Columns:
     try:
         cursor.execute(f"SELECT * FROM (\n{sql}\n) AS answer LIMIT 0")
     except Error as error:
-        raise ValueError(str(error.msg).strip().splitlines()[0]) from error
+        raise ValueError(" ".join(str(error.msg).split())) from error
     return {d.name: ("real" if d.scale else "integer") if d.type_code == FIXED else CODES.get(d.type_code, "?") for d in cursor.description}

@@ -1,7 +1,6 @@
 """`c360 bi check` against a warehouse: the files pass, and each planted mistake is named with what is there instead."""
 
 import pytest
-from tableau_warehouse import opened, opened_engine
 from typer.testing import CliRunner
 
 from bi.tableau.check import check, read
@@ -9,12 +8,15 @@ from bi.tableau.check.catalogue import contract, warehouse
 from bi.tableau.workbook import DATASOURCE, FILES, WORKBOOK
 from commerce360.cli.main import app
 from commerce360.errors import ConfigError
-from commerce360.local.doubles.served import served
+from commerce360.local.warehouse import of_user
+from schemas.access import ANALYST
+from warehouse import apply
+from warehouse.client import Client
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory):
-    with opened(tmp_path_factory.mktemp("engine")) as cursor:
+def live(migrated):
+    with Client(of_user(migrated, ANALYST)) as client, client.connection.cursor() as cursor:
         yield warehouse(cursor, "the warehouse")
 
 
@@ -32,27 +34,28 @@ def planted(tmp_path, live):
     return plant
 
 
-def test_the_command_asks_the_account_that_the_settings_name(tmp_path, monkeypatch):
-    """Over HTTP, with the real connector."""
-    from commerce360.local.doubles.snowflake.keys import ensure_keys
-    from commerce360.local.doubles.snowflake.sql import Sql
-
-    key = tmp_path / "key.pem"
-    ensure_keys(key, tmp_path / "ca.pem")
+def test_the_command_asks_the_account_that_the_settings_name(migrated, tmp_path, monkeypatch):
+    """Over HTTP, with the real connector, as an analyst."""
     monkeypatch.setattr("commerce360.cli.bi.DEFAULT_STATE", tmp_path)
-    with opened_engine(tmp_path / "databases") as engine, served(Sql(engine, key)) as address:
-        host, port = address.removeprefix("http://").split(":")
-        given = {"ACCOUNT": "acme", "HOST": host, "PORT": port, "PROTOCOL": "http", "PRIVATE_KEY_FILE": key, "ROLE": "C360_ANALYST"}
-        for name, value in given.items():
-            monkeypatch.setenv(f"C360_WAREHOUSE__{name}", str(value))
-        done = CliRunner().invoke(app, ["bi", "check"])
-        assert (done.exit_code, done.exception) == (0, None), done.output
-        assert done.output.startswith("2 files against the warehouse COMMERCE360 of acme, as C360_ANALYST, 0 findings")
-        engine.duck.execute("DROP VIEW COMMERCE360.MART.MART_FUNNEL")
-        done = CliRunner().invoke(app, ["bi", "check"])
-        assert done.exit_code == 1
-        assert "table MART.MART_FUNNEL is not in the warehouse COMMERCE360 of acme" in done.output
-        assert "custom SQL 'funnel_by_campaign_and_device' is refused by the warehouse" in done.output
+    analyst = of_user(migrated, ANALYST)
+    given = {
+        "ACCOUNT": "Local",
+        **{n.upper(): getattr(analyst, n) for n in ("host", "port", "protocol", "user", "role", "private_key_file")},
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"C360_WAREHOUSE__{name}", str(value))
+    done = CliRunner().invoke(app, ["bi", "check"])
+    assert (done.exit_code, done.exception) == (0, None), done.output
+    assert done.output.startswith("2 files against the warehouse COMMERCE360 of Local, as C360_ANALYST, 0 findings")
+    with Client(migrated.warehouse) as owner:
+        owner.query("DROP VIEW COMMERCE360.MART.MART_FUNNEL")
+        try:
+            done = CliRunner().invoke(app, ["bi", "check"])
+        finally:
+            apply.apply(migrated.warehouse, repeat=True)
+    assert done.exit_code == 1
+    assert "table MART.MART_FUNNEL is not in the warehouse COMMERCE360 of Local" in done.output
+    assert "custom SQL 'funnel_by_campaign_and_device' is refused by the warehouse" in done.output
     done = CliRunner().invoke(app, ["bi", "check", "--state", str(tmp_path / "none")], env={"C360_WAREHOUSE__ACCOUNT": "local"})
     assert isinstance(done.exception, ConfigError)
 
@@ -151,7 +154,7 @@ def test_custom_sql_is_its_file_and_runs(planted):
     (changed,) = planted("LIMIT 30</relation>", "LIMIT 31</relation>")
     assert "custom SQL 'sentiment_by_day' differs from bi/queries/sentiment_by_day.sql" in changed
     found = planted("FROM CORE.DIM_CUSTOMER\nWHERE NOT is_inferred</relation>", "FROM CORE.DIM_CUSTOMERS\nWHERE NOT is_inferred</relation>")
-    assert any("custom SQL 'customers' is refused by the warehouse" in f and "DIM_CUSTOMERS" in f.upper() for f in found)
+    assert any("custom SQL 'customers' is refused by the warehouse" in f and "DIM_CUSTOMERS" in f.upper() for f in found), found
 
 
 def test_an_answer_whose_type_is_not_what_the_file_says(planted):

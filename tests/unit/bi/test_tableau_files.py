@@ -6,7 +6,6 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from tableau_warehouse import opened
 from typer.testing import CliRunner
 
 from bi.queries import sql
@@ -28,9 +27,8 @@ from warehouse import ddl
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    with opened(tmp_path_factory.mktemp("engine")) as cursor:
-        yield cursor
+def session(owner):
+    return owner
 
 
 @pytest.fixture
