@@ -11,7 +11,7 @@ Where it deviates from the real one:
 | warehouses, roles, grants, streams, tasks, pipes, policies | accepted and ignored |
 | key-pair JWT | signature checked against the one minted key; account, user and expiry are not |
 | password | not checked |
-| concurrent DML waits for locks | statements that write run one at a time |
+| concurrent DML waits for locks | statements that write run one at a time; rows that another open transaction changed: refused at once |
 | timestamps have nanoseconds | microseconds |
 | VARCHAR lengths, time travel, clustering, dynamic tables | not kept |
 | a row that does not fit goes to an error table | the request is refused and the channel becomes invalid |

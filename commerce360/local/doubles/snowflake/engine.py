@@ -17,10 +17,13 @@ import fakesnow.server
 import fakesnow.transforms
 import pyarrow as pa
 import sqlglot
+from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
+from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+LOCKED = 625  # errno of a statement that meets another transaction's lock
 NOTHING = [
     r"^\s*(CREATE|ALTER|DROP|EXECUTE|SHOW)\s+(OR\s+REPLACE\s+)?(STREAM|TASK|PIPE|WAREHOUSE|ROLE|USER|PROCEDURE|RESOURCE\s+MONITOR|MASKING\s+POLICY|ROW\s+ACCESS\s+POLICY)\b",
     r"^\s*(GRANT|REVOKE)\b",
@@ -87,7 +90,7 @@ def writes(text: str) -> bool:
 
 
 def _patch() -> None:
-    """NULL timestamps stay NULL, sums of NUMBER stay exact, decimals can be bound."""
+    """NULL timestamps stay NULL, sums of NUMBER stay exact, decimals can be bound, conflicts of transactions are told as such."""
     plain_schema, plain_binding = fakesnow.arrow.to_sf_schema, fakesnow.converter.from_binding
 
     def schema(found: pa.Schema, rowtype: Any) -> pa.Schema:
@@ -114,6 +117,15 @@ def _patch() -> None:
     fakesnow.arrow.timestamp_to_sf_struct = struct
     fakesnow.server.from_binding = binding
     fakesnow.transforms.numeric_agg_implicit_cast = lambda expression: expression
+    plain_execute = FakeSnowflakeCursor._execute
+
+    def execute(cursor: FakeSnowflakeCursor, *args: Any, **more: Any) -> Any:
+        try:
+            return plain_execute(cursor, *args, **more)
+        except duckdb.TransactionException as error:  # else a client is told of an unhandled exception, and not of which
+            raise ProgrammingError(msg=str(error), errno=LOCKED, sqlstate="57014") from error
+
+    FakeSnowflakeCursor._execute = execute  # type: ignore[method-assign]
 
 
 def _nullable(kind: pa.DataType) -> pa.DataType:
