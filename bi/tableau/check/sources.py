@@ -147,16 +147,17 @@ class Checks:
         objects = self._objects()
         yield from twice(self.document.file, self.source.where, "object", (o.get("id", "") for o in self._graph("objects/object")))
         yield from self._repeated()
+        related: set[str] = set()
         for relationship in self._graph("relationships/relationship"):
             ends = [self._end(relationship, tag) for tag in ("first-end-point", "second-end-point")]
+            related.update(ends)
             unknown = [end for end in ends if end not in objects]
             for end in unknown:
                 yield self.found(f"relationship of {end!r}", "leads to no object", did_you_mean(end, objects))
             if not unknown:
                 yield from self._related(relationship, ends, objects)
-        ends = {self._end(r, tag) for r in self._graph("relationships/relationship") for tag in ("first-end-point", "second-end-point")}
         if len(objects) > 1:
-            yield from (self.found(f"table {table}", "is related to no other") for end, table in objects.items() if end not in ends)
+            yield from (self.found(f"table {table}", "is related to no other") for end, table in objects.items() if end not in related)
         yield from self._ways(objects)
 
     def _repeated(self) -> Iterator[Finding]:

@@ -125,7 +125,7 @@ def _patch() -> None:
         except duckdb.TransactionException as error:  # else a client is told of an unhandled exception, and not of which
             raise ProgrammingError(msg=str(error), errno=LOCKED, sqlstate="57014") from error
 
-    FakeSnowflakeCursor._execute = execute  # type: ignore[method-assign]
+    FakeSnowflakeCursor._execute = execute
 
 
 def _nullable(kind: pa.DataType) -> pa.DataType:
