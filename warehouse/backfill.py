@@ -8,7 +8,9 @@ tables, so that a reader never sees half of it. Rows travel as Parquet files thr
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +27,13 @@ from warehouse.client import Client
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STAGE = "RAW.C360_HISTORY"
+STAGE = "RAW.C360_HISTORY"  # temporary: its files go with the session, however that ends
+BESIDE = "C360_HISTORY"  # begins the names of a run's own tables in RAW
+ABANDONED_S = 86_400  # such tables of a run that was killed are removed after this
 SPAN_DAYS = 31  # whose rows travel in one file a table
-TRIES = 3  # a local warehouse refuses a change that collides with a streamed one; an account lets it wait
+TRIES = 3  # of copies that are out of date when they are to be put in place
+TURN = "RAW.C360_HISTORY_TURN"  # one row: who changes it replaces a day, and others wait until that is committed
+TURNS, TURN_S = 120, 0.5  # a local warehouse refuses at once, and is asked again; an account lets it wait
 
 
 @dataclass(frozen=True)
@@ -96,18 +102,18 @@ class Backfill:
         """Raises ConfigError when the lake and the warehouse have nothing in common yet, or nothing of these days."""
         if not self.lake.exists(BATCHES):
             raise ConfigError(f"there is no lake at {self.lake.settings.root}", "set C360_LAKE__ROOT, or start with `c360 up`")
-        shown = self.client.query(f"SELECT MAX(BATCH_ID) AS BATCH_ID FROM {self.database}.OPS.LAKE_BATCHES")[0]["batch_id"]
-        if shown is None:
+        newest = f"SELECT BATCH_ID, QUERY_ID FROM {self.database}.OPS.LAKE_BATCHES ORDER BY BATCH_ID DESC LIMIT 1"
+        if not (rows := self.client.query(newest)):
             raise ConfigError("the warehouse shows no batch yet: there is nothing to compare", "let the loader run first")
+        shown, query_id = int(rows[0]["batch_id"]), rows[0]["query_id"]
         batches = self.lake.batches()
-        if not batches or batches[-1]["batch_id"] < shown:
-            end = batches[-1]["batch_id"] if batches else "none"
+        if query_id not in [b["query_id"] for b in batches if b["batch_id"] == shown]:
             raise ConfigError(
-                f"the warehouse was filled from another lake: it shows batch {shown}, this one ends at {end}",
+                f"the warehouse was filled from another lake: this one has no batch {shown} of query {query_id}",
                 "point C360_LAKE__ROOT at that lake",
             )
-        if not (found := days(batches, int(shown), first, last)):
-            whole = days(batches, int(shown), None, None)
+        if not (found := days(batches, shown, first, last)):
+            whole = days(batches, shown, None, None)
             raise ConfigError("the lake committed nothing on these days", f"it has {whole[0].date} to {whole[-1].date}")
         return found
 
@@ -117,36 +123,43 @@ class Backfill:
         The rows of `SPAN_DAYS` days travel together; each day is repaired in a transaction of its own.
         """
         for start in range(0, len(wanted), SPAN_DAYS):
-            span = wanted[start : start + SPAN_DAYS]
-            for attempt in range(1, TRIES + 1):
-                with _Staging(self, span) as staging:
-                    found = staging.compare()
-                    if dry or all(staging.repair(day, found[day]) for day in span):
-                        break
-                if attempt == TRIES:
-                    raise C360Error("the lake's rows were replaced while they were copied", "run the same command again")
-            yield from (found[day] for day in span)
+            yield from self._span(wanted[start : start + SPAN_DAYS], dry)
+
+    def _span(self, span: Sequence[Day], dry: bool) -> Iterator[list[Repair]]:
+        """Of each day what was found before it was repaired, also where days behind it need newer copies."""
+        for _ in range(TRIES):
+            with _Staging(self, span) as staging:
+                found = staging.compare()
+                while span and (dry or staging.repair(span[0], found[span[0]])):
+                    yield found[span[0]]
+                    span = span[1:]
+            if not span:
+                return
+        raise C360Error("the lake's rows were replaced while they were copied", "run the same command again")
 
 
 class _Staging:
-    """Tables beside the landing tables, with the rows of some days as the lake has them; gone at the end."""
+    """Tables beside the landing tables, with the rows of some days as the lake has them; gone at the end. Each run has its own."""
 
     def __init__(self, backfill: Backfill, span: Sequence[Day]) -> None:
         self.lake, self.client, self.tables = backfill.lake, backfill.client, backfill.tables
         self.database = backfill.database
         self.span = span
+        self.name = f"{BESIDE}_{int(time.time())}_{secrets.token_hex(4).upper()}"
         self.where = f"batch_id > {span[0].after} AND batch_id <= {span[-1].last}"
         self.columns: dict[str, tuple[str, ...]] = {}
         self.marks: dict[str, str] = {}
 
     def __enter__(self) -> _Staging:
         self.client.query(f"USE DATABASE {self.database}")
-        self.client.query(f"CREATE STAGE IF NOT EXISTS {STAGE}")
+        self.client.query(f"CREATE TEMPORARY STAGE IF NOT EXISTS {STAGE}")
+        self.client.query(f"CREATE TABLE IF NOT EXISTS {TURN} AS SELECT 0 AS TAKEN")
+        self._remove_abandoned()
         return self
 
     def __exit__(self, *_: object) -> None:
         for name in self.columns:
-            self.client.query(f"DROP TABLE IF EXISTS {_beside(name)}")
+            self.client.query(f"DROP TABLE IF EXISTS {self._beside(name)}")
 
     def compare(self) -> dict[Day, list[Repair]]:
         """Bring the lake's rows, and count what differs, by day and in the order of the tables."""
@@ -163,23 +176,33 @@ class _Staging:
     def repair(self, day: Day, found: Sequence[Repair]) -> bool:
         """Put the day's rows in the place of what is there, all tables at once; False when the copies are out of date."""
         wanted = [t for t, repair in zip(self.tables, found, strict=True) if repair.needed]
-        return not wanted or any(self._replace(day, wanted, last=attempt == TRIES) for attempt in range(1, TRIES + 1))
+        for left in reversed(range(TURNS)):
+            try:
+                return not wanted or self._replace(day, wanted)
+            except C360Error as error:
+                if not left or "onflict" not in error.message:
+                    raise
+                time.sleep(TURN_S)
+        return False
 
-    def _replace(self, day: Day, tables: Sequence[Table], last: bool) -> bool:
+    def _replace(self, day: Day, tables: Sequence[Table]) -> bool:
         self.client.query("BEGIN")
         try:
+            self.client.query(f"UPDATE {TURN} SET TAKEN = TAKEN + 1")
             for table in tables:
                 landing, names = ddl.landing(table), ", ".join(self.columns[table.name])
                 self.client.query(f"DELETE FROM {landing} WHERE {day.where}")
-                self.client.query(f"INSERT INTO {landing} ({names}) SELECT {names} FROM {_beside(table.name)} WHERE {day.where}")
-            valid = all(self._mark(t) == self.marks[t.name] for t in tables)
+                self.client.query(f"INSERT INTO {landing} ({names}) SELECT {names} FROM {self._beside(table.name)} WHERE {day.where}")
+            valid = self._valid(tables)
             self.client.query("COMMIT" if valid else "ROLLBACK")
-        except C360Error as error:
+        except BaseException:  # an interrupt too: the DROP TABLE that follows would commit what is half done
             self.client.query("ROLLBACK")
-            if last or "onflict" not in error.message:
-                raise
-            return False
-        return valid
+            raise
+        return valid and self._valid(tables)  # replaced just now, they may have come behind an erasure in the warehouse
+
+    def _valid(self, tables: Sequence[Table]) -> bool:
+        """Whether the lake's rows are still those that were copied."""
+        return all(self._mark(t) == self.marks[t.name] for t in tables)
 
     def _mark(self, table: Table) -> str:
         """Changes when rows of the table are rewritten in place, such as for an erasure."""
@@ -190,7 +213,7 @@ class _Staging:
 
         INTERSECT takes NULL as equal to NULL.
         """
-        landing, beside, names = ddl.landing(table), _beside(table.name), ", ".join(self.columns[table.name])
+        landing, beside, names = ddl.landing(table), self._beside(table.name), ", ".join(self.columns[table.name])
         identity = ", ".join(dict.fromkeys(SNOWFLAKE.quote(c) for c in (*table.key, "batch_id")))
         there = f"(SELECT * FROM {landing} WHERE {self.where}) AS there"
         sides = [beside, there, *(f"(SELECT {c} FROM {beside} INTERSECT SELECT {c} FROM {there}) AS both_sides" for c in (identity, names))]
@@ -200,7 +223,7 @@ class _Staging:
         return {(int(r["side"]), int(r["day"])): int(r["n"]) for r in found}
 
     def _bring(self, table: Table) -> None:
-        landing, beside = ddl.landing(table), _beside(table.name)
+        landing, beside = ddl.landing(table), self._beside(table.name)
         self.columns[table.name] = names = self._shared_columns(table, landing)
         self.client.query(f"CREATE OR REPLACE TRANSIENT TABLE {beside} LIKE {landing}")
         with tempfile.TemporaryDirectory(prefix="c360-history-") as folder:
@@ -224,6 +247,19 @@ class _Staging:
         if missing := [c.name for c in table.fed_columns if c.name.upper() not in found]:
             raise C360Error(f"{landing} has no column {missing[0].upper()}", "see `c360 warehouse plan`")
         return tuple(SNOWFLAKE.quote(c.name) for c in self.lake.extended(table).fed_columns if c.name.upper() in found)
+
+    def _beside(self, name: str) -> str:
+        return f"RAW.{self.name}_{name.split('.')[1].upper()}"
+
+    def _remove_abandoned(self) -> None:
+        """Tables of runs that were killed: they hold rows of the lake that an erasure does not look for."""
+        there = self.client.query(
+            f"SELECT TABLE_NAME FROM {self.database}.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'RAW' AND TABLE_NAME LIKE '{BESIDE}%'"
+        )
+        for name in (row["table_name"] for row in there):
+            begun = name.removeprefix(f"{BESIDE}_").partition("_")[0]
+            if begun.isdecimal() and int(begun) < time.time() - ABANDONED_S:
+                self.client.query(f"DROP TABLE IF EXISTS RAW.{name}")
 
     def _rows(self, table: Table, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         columns = [quoted(c.name) for c in self.lake.extended(table).fed_columns if SNOWFLAKE.quote(c.name) in names]
@@ -255,7 +291,3 @@ def _landed(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_timestamp(kind):
         return pa.timestamp("us")
     return pa.string() if pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view" else kind
-
-
-def _beside(name: str) -> str:
-    return f"RAW.C360_HISTORY_{name.split('.')[1].upper()}"

@@ -38,11 +38,15 @@ def environment(name: str = EXAMPLE, file: Path = FILE) -> Environment:
     """One of a file of environments. Raises ConfigError, also for a setting that is missing or not known."""
     try:
         known = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}", "C360_TABLEAU__ENVIRONMENTS names a file of environments") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}", "it is a TOML file with a table for each environment") from error
     if name not in known:
         raise ConfigError(f"there is no environment {name!r} in {file}", f"choose one of {', '.join(known)}, or write a table for it")
     given = known[name]
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise ConfigError(f"{file}: {name} must be a table of texts", "see the comments at its top")
     names = {f.name for f in fields(Environment)} - {"name"}
     if unknown := sorted(set(given) - names):
         raise ConfigError(f"{file}: [{name}] has {', '.join(unknown)}", f"known are {', '.join(sorted(names))}")

@@ -15,7 +15,9 @@ MONEY, EURO, PERCENT = "n#,##0.00;-#,##0.00", 'c"€"#,##0.00;-"€"#,##0.00', "
 WHOLE, RATIO, MOMENT, DAY = "n#,##0;-#,##0", "n#,##0.00;-#,##0.00", "*yyyy-MM-dd HH:mm:ss", "*yyyy-MM-dd"
 
 # Numbers that name or order things, so that nobody adds them up.
-NAMES = frozenset({"line_no", "touch_no", "batch_id", "date_key", "iso_year", "iso_week", "year", "quarter", "month", "day_of_week"})
+NAMES = frozenset(
+    {"line_no", "touch_no", "touches", "batch_id", "date_key", "iso_year", "iso_week", "year", "quarter", "month", "day_of_week"}
+)
 AVERAGED = frozenset({"unit_price", "unit_cost", "price", "rating", "sentiment", "discount_percent", "duration_s"})
 RATES = frozenset({"return_rate"})
 SCORES = frozenset({"recency_score", "frequency_score", "monetary_score"})
@@ -24,6 +26,8 @@ INTERNAL = frozenset(
     {*LINEAGE_NAMES, "seq_pos", "seq_ord", "op", "is_visible", "is_deleted", "closed_by", "unresolved", "moved_from", "moved_to"}
     | {"version_key", "customer_version_key", "product_version_key", "date_key", "text_hash", "is_complete"},
 )
+# An order's, on each of its touches: their sum would be the amount many times over. `linear` adds up to it.
+REPEATED = frozenset({("mart_attribution", "amount")})
 TABLES = {
     "fct_sales": "Sales",
     "dim_customer": "Customer as of the sale",
@@ -104,7 +108,7 @@ def of_view(view: View, column: Column, shared: bool, foreign: bool) -> Field:
         table=table,
         column=column.name.upper(),
         nullable=column.nullable,
-        hidden=foreign or column.name in INTERNAL,
+        hidden=foreign or column.name in INTERNAL or (view.entity, column.name) in REPEATED,
         default_format=default_format(column.name, column.type, role),
         aggregation=aggregation(view, column.name) if role == "measure" else "",
     )

@@ -147,10 +147,10 @@ SHEETS = (
         "Looked at, and not sold",
         UNSOLD,
         "Bar",
-        (Pill("NAME"), Pill("CATEGORY")),
+        (Pill("PRODUCT_ID"), Pill("NAME"), Pill("CATEGORY")),
         (total("VIEWING_VISITS"),),
         color=total("CARTS_PER_VIEWING_VISIT"),
-        descending=(Pill("NAME"), total("VIEWING_VISITS")),
+        descending=(Pill("PRODUCT_ID"), total("VIEWING_VISITS")),
     ),
     # Freshness
     Sheet(
@@ -163,7 +163,7 @@ BY_NAME = {sheet.name: sheet for sheet in SHEETS}
 DASHBOARDS = (
     Dashboard(
         "Revenue now",
-        "Orders and their worth, today and minute by minute; days and hours are the shop's.",
+        "Orders and their worth, today and minute by minute. Days are the shop's, minutes are UTC.",
         (
             (20, ("Orders today", "Revenue today")),
             (40, ("Net revenue by minute", "Orders by minute")),
@@ -200,7 +200,7 @@ DASHBOARDS = (
     ),
     Dashboard(
         "Freshness",
-        "Now, against the newest event on each hop. A stream in which nothing happens grows old on its first two hops.",
+        "Now, against the newest event on each hop, in UTC. A stream in which nothing happens grows old on its first two hops.",
         ((55, ("Behind now, in seconds",)), (45, ("Newest on each hop",))),
     ),
 )

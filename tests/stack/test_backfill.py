@@ -11,10 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from lake_writer import T0, LakeWriter
+from lake_writer import T0, LakeWriter, row
 from local_ports import new_state
 
 from commerce360.errors import ConfigError
@@ -198,6 +199,85 @@ def test_what_is_erased_in_the_lake_while_a_day_is_copied_does_not_come_back(sta
     assert found.missing == 20
     assert erasing.done > 1
     assert sql.query("SELECT DISTINCT BODY FROM RAW.FCT_REVIEWS WHERE BATCH_ID = 0") == [{"body": "erased"}]
+
+
+def test_a_repair_that_is_interrupted_leaves_the_day_as_it_was(stack: Stack, sql: Client) -> None:
+    """A DROP TABLE commits what is open on an account, so nothing may be open before it."""
+
+    class Interrupted(Client):
+        def query(self, sql: str, params: tuple[Any, ...] | None = None) -> list[dict[str, Any]]:
+            done.append(sql.split()[0])
+            if sql.startswith("INSERT"):
+                raise KeyboardInterrupt
+            return super().query(sql, params)
+
+    done: list[str] = []
+    sql.query("DELETE FROM RAW.FCT_REVIEWS WHERE BATCH_ID = 0 AND RATING IS NULL")
+    left = sql.query("SELECT COUNT(*) AS N FROM RAW.FCT_REVIEWS")
+    with Interrupted(stack.settings().warehouse) as interrupted:
+        work = Backfill(stack.settings(), interrupted, (FCT_REVIEWS,))
+        with pytest.raises(KeyboardInterrupt):
+            list(work.run(work.days(FIRST, FIRST)))
+    assert done[-4:] == ["DELETE", "INSERT", "ROLLBACK", "DROP"]
+    assert sql.query("SELECT COUNT(*) AS N FROM RAW.FCT_REVIEWS") == left
+
+
+def test_repairs_at_the_same_time_do_not_double_rows(stack: Stack, sql: Client) -> None:
+    failed: list[BaseException] = []
+
+    def one() -> None:
+        try:
+            with Client(stack.settings().warehouse) as own:
+                repair(stack, own, tables=(FCT_SALES, DIM_CUSTOMER))
+        except BaseException as error:
+            failed.append(error)
+
+    for table in (FCT_SALES, DIM_CUSTOMER):
+        sql.query(f"DELETE FROM {ddl.landing(table)}")
+    threads = [threading.Thread(target=one) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert differences(stack, sql) == []
+
+
+def test_tables_of_a_run_that_was_killed_go_and_those_of_another_run_stay(stack: Stack, sql: Client) -> None:
+    old, young = (f"C360_HISTORY_{int(time.time()) - age}_AB_FCT_SALES" for age in (100_000, 100))
+    for name in (old, young):
+        sql.query(f"CREATE TABLE RAW.{name} (A INT)")
+    repair(stack, sql, tables=(FCT_SALES,))
+    found = sql.query("SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME LIKE 'C360_HISTORY_%_AB_%'")
+    sql.query(f"DROP TABLE RAW.{young}")
+    assert [r["table_name"] for r in found] == [young]
+
+
+def test_another_lake_is_refused_even_if_it_is_longer(stack: Stack, sql: Client) -> None:
+    (last,) = sql.query("SELECT BATCH_ID, QUERY_ID FROM OPS.LAKE_BATCHES ORDER BY BATCH_ID DESC LIMIT 1")
+    sql.query("UPDATE OPS.LAKE_BATCHES SET QUERY_ID = 'of another lake' WHERE BATCH_ID = %s", (last["batch_id"],))
+    try:
+        with pytest.raises(ConfigError, match="filled from another lake"):
+            Backfill(stack.settings(), sql).days()
+    finally:
+        sql.query("UPDATE OPS.LAKE_BATCHES SET QUERY_ID = %s WHERE BATCH_ID = %s", (last["query_id"], last["batch_id"]))
+
+
+def test_values_at_their_limits_come_back_as_they_were(stack: Stack, lake: LakeWriter, sql: Client) -> None:
+    odd = {
+        "order_id": "日本 | \\ 😀\n'\"",
+        "ordered_at": dt.datetime(1955, 1, 1, 0, 0, 0, 1, tzinfo=dt.UTC),
+        "unit_price": Decimal("9999999999.99"),
+        "sale_amount": Decimal("-999999999999.99"),
+        "customer_id": 2**63 - 1,
+        "product_id": -(2**63),
+    }
+    lake.lake.append(FCT_SALES, [row(FCT_SALES, lake.next, 10**6) | odd], "q", lake.next)
+    lake.batch()
+    load(stack, lake)
+    sql.query(f"DELETE FROM RAW.FCT_SALES WHERE BATCH_ID = {lake.next - 1}")
+    assert [r["missing"] for r in repair(stack, sql)] == [2]
+    assert differences(stack, sql) == []
 
 
 def test_the_command_says_what_it_found(stack: Stack, sql: Client) -> None:

@@ -33,7 +33,7 @@ def normal(text: str) -> str:
         args = ()
     if given in ONE and not args:
         args = ("1",)
-    if args and int(args[0]) >= LONGEST.get(name, int(args[0]) + 1):
+    if args and name in LONGEST and int(args[0]) >= LONGEST[name]:
         args = ()
     args = (*args, *DEFAULTS.get(name, ())[len(args) :])
     return f"{name}({','.join(args)})" if args else name

@@ -25,6 +25,7 @@ class Draft:
     comment: str = ""
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
     links: dict[str, tuple[tuple[str, ...], exp.Table, tuple[str, ...]]] = field(default_factory=dict)
+    doubled: list[str] = field(default_factory=list)  # columns
 
     @classmethod
     def of(cls, made: exp.Create) -> Draft:
@@ -57,6 +58,7 @@ class Draft:
             elif isinstance(said, exp.Reference):
                 self._link(f"REFERENCES {name}", (name,), said)
         kind = part.args.get("kind")
+        self.doubled += [name] if name in self.fields else []
         self.fields[name] = Field(name, kind_of(kind) if kind else "", nullable, comment, spelled(part.this))
 
     def _constraint(self, name: str, part: exp.Expression) -> None:
@@ -89,6 +91,7 @@ class Drafts:
         name = self.name(draft.table)
         if name in self.tables:
             self.notes.append(f"line {line}: {name} is made again; the later one counts")
+        self.notes += [f"line {line}: {name}.{column} is there twice; the later one counts" for column in draft.doubled]
         self.tables[name] = draft
 
     def use(self, said: Any) -> None:
@@ -193,6 +196,9 @@ def _drop(draft: Draft, action: exp.Drop) -> bool:
 
 
 def kind_of(kind: exp.DataType) -> str:
+    """A type of types, such as an array of numbers, stays as it is written."""
+    if any(not isinstance(p, exp.DataTypeParam) for p in kind.expressions):
+        return normal(kind.sql("snowflake"))
     name = kind.this.value if isinstance(kind.this, exp.DataType.Type) else kind.sql("snowflake")
     args = ",".join(p.name for p in kind.expressions)
     return normal(f"{name}({args})" if args else name)

@@ -60,6 +60,11 @@ class Relation:
         parts = [part for part in (references(self.table) or [Names("", "", "")])[0] if part]
         return ".".join(parts[-2:])
 
+    @property
+    def database(self) -> str:
+        found = references(self.table)
+        return found[0].first if found and found[0].third else ""
+
 
 class Source:
     """One `datasource` element that declares fields."""
@@ -77,7 +82,7 @@ class Source:
     def relations(self) -> Mapping[str, Relation]:
         """The tables and statements that it asks, by name."""
         found = self.element.findall("connection//relation")
-        return {r.name: r for r in map(_relation, found) if r.table or r.sql}
+        return {r.name: r for r in map(relation_of, found) if r.table or r.sql}
 
     @cached_property
     def origins(self) -> Mapping[str, Origin]:
@@ -85,6 +90,11 @@ class Source:
         mapped = {bare(m.get("key", "")): references(m.get("value", "")) for m in self.element.findall("connection/cols/map")}
         if mapped:
             return {name: Origin(found[0].first, found[0].second) for name, found in mapped.items() if found}
+        return self.recorded
+
+    @cached_property
+    def recorded(self) -> Mapping[str, Origin]:
+        """By field, as the metadata say."""
         records = self.element.findall("connection/metadata-records/metadata-record[@class='column']")
         return {bare(_text(r, "local-name")): Origin(bare(_text(r, "parent-name")), _text(r, "remote-name")) for r in records}
 
@@ -171,7 +181,7 @@ def strings(element: Element) -> Iterator[tuple[str, str]]:
             yield child.tag, child.text
 
 
-def _relation(element: Element) -> Relation:
+def relation_of(element: Element) -> Relation:
     sql = unescaped(element.text or "") if element.get("type") == "text" else ""
     return Relation(element.get("name", ""), element.get("table", ""), sql)
 

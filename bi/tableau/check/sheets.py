@@ -6,12 +6,16 @@ from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element
 
 from bi.tableau.check.finding import Finding, did_you_mean
-from bi.tableau.check.reading import OBJECTS, Document, Names, Source, bare, references, strings
+from bi.tableau.check.formulas import aggregated
+from bi.tableau.check.reading import OBJECTS, Document, Names, Source, bare, formula_references, references, strings
 from bi.tableau.check.sources import NUMBERS, twice
 from bi.tableau.datasource import PARAMETERS_SOURCE
 
 ADDING = frozenset({"Sum", "Avg", "Median", "Stdev", "StdevP", "Var", "VarP"})
 OF_TIME = ("Year", "Quarter", "Month", "Week", "Day", "Hour", "Minute", "Second", "Weekday")
+# How the name of an instance begins, and ends: `[sum:SALE_AMOUNT:qk]`.
+PREFIXES = {"None": "none", "Sum": "sum", "Avg": "avg", "User": "usr", "Day-Trunc": "tdy", "CountD": "ctd", "Count": "cnt"}
+KINDS = {"quantitative": "qk", "nominal": "nk", "ordinal": "ok"}
 MADE_BY_TABLEAU = frozenset({":Measure Names", "Multiple Values"})
 QUOTED = frozenset({"string", "date", "datetime"})
 
@@ -21,6 +25,7 @@ def findings(document: Document) -> Iterator[Finding]:
         return
     every = [*document.worksheets, *document.dashboards]
     yield from twice(document.file, "the workbook", "sheet", (e.get("name", "") for e in every))
+    yield from twice(document.file, "the workbook", "simple-id", (e.get("uuid", "") for e in document.root.iter("simple-id")))
     used: set[str] = set()
     for sheet in document.worksheets:
         checks = Sheet(document, sheet)
@@ -64,15 +69,28 @@ class Sheet:
     def _columns(self, source: Source, element: Element) -> Iterator[Finding]:
         for column in element.findall("column"):
             name = bare(column.get("name", ""))
-            if name not in self._fields(source, element) and not name.startswith(OBJECTS):
+            if name not in self._fields(source) and not name.startswith(OBJECTS):
                 yield self.found(f"[{name}]", f"is no field of {source.where}", did_you_mean(name, source.fields))
             elif (kind := source.types.get(name)) and column.get("datatype") != kind:
                 yield self.found(f"[{name}]", f"is {column.get('datatype')} here", f"in {source.where} it is {kind}")
+            if (made := column.find("calculation")) is not None and source.name != PARAMETERS_SOURCE:
+                yield from self._formula(source, name, made.get("formula", ""))
+
+    def _formula(self, source: Source, name: str, formula: str) -> Iterator[Finding]:
+        """A sheet repeats the formulas of its data source, and may have its own; one of another data source needs that one here."""
+        own = source.formulas.get(name, formula)
+        if own.split() != formula.split():
+            yield self.found(f"[{name}]", f"is {formula}", f"in {source.where} it is {own}")
+        for reference in formula_references(formula):
+            if reference.second and reference.first not in self.dependencies:
+                yield self.found(f"[{name}]", f"uses {reference}, whose data source is not on the sheet")
+            elif not reference.second and name not in source.formulas and reference.first not in source.fields:
+                yield self.found(f"[{name}]", f"uses [{reference.first}], which is no field", did_you_mean(reference.first, source.fields))
 
     def _instances(self, source: Source, element: Element) -> Iterator[Finding]:
         for instance in element.findall("column-instance"):
             name, derivation = bare(instance.get("column", "")), instance.get("derivation", "")
-            if name not in self._fields(source, element):
+            if name not in self._fields(source):
                 yield self.found(f"[{name}]", f"is no field of {source.where}", did_you_mean(name, source.fields))
                 continue
             kind = source.types.get(name, "")
@@ -80,13 +98,30 @@ class Sheet:
                 yield self.found(f"[{name}]", f"is shown as its {derivation}", f"it is {kind}")
             if kind and derivation.removesuffix("-Trunc") in OF_TIME and kind not in ("date", "datetime"):
                 yield self.found(f"[{name}]", f"is shown as its {derivation}", f"it is {kind}")
+            yield from self._instance(source, name, derivation, instance)
             if source.hidden(name):
                 yield self.found(f"[{name}]", "is hidden, and on a sheet", "show it, or use another field")
 
-    @staticmethod
-    def _fields(source: Source, element: Element) -> set[str]:
+    def _instance(self, source: Source, name: str, derivation: str, instance: Element) -> Iterator[Finding]:
+        """Its name says what it is, and what adds up by itself is not added up again."""
+        called = bare(instance.get("name", ""))
+        before, _, behind = called.partition(f":{name}:")
+        prefix, kind = PREFIXES.get(derivation), KINDS.get(instance.get("type", ""))
+        if not behind or (prefix and before.rsplit(":", 1)[-1] != prefix) or (kind and behind.split(":")[0] != kind):
+            yield self.found(f"[{called}]", f"is the {derivation} of [{name}], {instance.get('type')}", "its name says something else")
+        whole = aggregated(name, {**self._own_formulas(source.name), **source.formulas})
+        if whole and derivation != "User":
+            yield self.found(f"[{name}]", f"is shown as its {derivation}", "its formula aggregates already")
+        elif whole is False and derivation == "User":
+            yield self.found(f"[{name}]", "is shown as if its formula aggregated", "it does not")
+
+    def _fields(self, source: Source) -> set[str]:
         """Of the data source, and formulas that were typed into the sheet itself."""
-        return source.fields | {bare(c.get("name", "")) for c in element.findall("column") if c.find("calculation") is not None}
+        return source.fields | self._own_formulas(source.name).keys()
+
+    def _own_formulas(self, source: str) -> dict[str, str]:
+        columns = [(bare(c.get("name", "")), c.find("calculation")) for c in self.dependencies[source].findall("column")]
+        return {name: made.get("formula", "") for name, made in columns if made is not None}
 
     def _references(self) -> Iterator[Finding]:
         """All that is written `[data source].[...]` outside of the dependencies, which it must be one of."""
@@ -136,7 +171,7 @@ class Sheet:
                 if (level := bare(group.get("level", ""))) and level != parts[0].second:
                     yield self.found(f"the filter on [{field}]", f"is about [{level}]", f"it should be about [{parts[0].second}]")
                 member = group.get("member", "")
-                if kind and member and (member.startswith('"') or member == "%null%") != (kind in QUOTED):
+                if kind and member not in ("", "%null%") and member.startswith('"') != (kind in QUOTED):
                     yield self.found(f"the filter on [{field}]", f"keeps {member}", f"the field is {kind}")
 
 

@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element
 from bi.queries import sql
 from bi.tableau.check.catalogue import Catalogue, Columns
 from bi.tableau.check.finding import Finding, did_you_mean
-from bi.tableau.check.reading import OBJECTS, Document, Relation, Source, bare, formula_references, references
+from bi.tableau.check.formulas import problems
+from bi.tableau.check.reading import OBJECTS, Document, Names, Origin, Relation, Source, bare, formula_references, references, relation_of
 from bi.tableau.datasource import PARAMETERS_SOURCE
 
 NUMBERS = ("integer", "real")
@@ -51,6 +52,8 @@ class Checks:
         yield from twice(self.document.file, self.source.where, "field", (c.get("name", "") for c in columns))
         captions = (c.get("caption") or bare(c.get("name", "")) for c in columns)
         yield from twice(self.document.file, self.source.where, "caption", captions)
+        mapped = (m.get("key", "") for m in self.source.element.findall("connection/cols/map"))
+        yield from twice(self.document.file, self.source.where, "mapped field", mapped)
 
     def relations(self) -> Iterator[Finding]:
         """Tables exist, statements run and are the files' own."""
@@ -58,8 +61,16 @@ class Checks:
             if relation.table and relation.schema_table not in self.catalogue.tables:
                 known = did_you_mean(relation.schema_table, self.catalogue.tables)
                 yield self.found(f"table {relation.schema_table}", f"is not in {self.catalogue.name}", known)
+            yield from self._database(relation)
             if relation.sql:
                 yield from self._statement(relation)
+
+    def _database(self, relation: Relation) -> Iterator[Finding]:
+        """A table of another database than the connection's stays where it is when the file is made for another environment."""
+        known = {c.get("dbname", "") for c in self.source.element.iter("connection") if c.get("class") == "snowflake"}
+        if relation.database and known and relation.database not in known:
+            instead = f"the connection is to {', '.join(sorted(known))}"
+            yield self.found(f"table {relation.schema_table}", f"is of the database {relation.database}", instead)
 
     def _statement(self, relation: Relation) -> Iterator[Finding]:
         try:
@@ -79,7 +90,7 @@ class Checks:
             yield self.found(f"custom SQL {relation.name!r}", f"is refused by {self.catalogue.name}", str(error))
 
     def columns(self) -> Iterator[Finding]:
-        """Each field's column is there, and of its type."""
+        """Each field's column is there, and of its type; the map of columns and the metadata mean the same one."""
         for field, (relation, column) in self.source.origins.items():
             if relation not in self.source.relations:
                 yield self.found(f"[{field}]", f"comes from {relation!r}", did_you_mean(relation, self.source.relations))
@@ -94,6 +105,8 @@ class Checks:
                 yield self.found(f"[{field}]", f"is column {column} of {relation}, which is not there", did_you_mean(column, there))
             elif self.source.types.get(field) != there[column]:
                 yield self.found(f"[{field}]", f"is {self.source.types.get(field)}", f"{relation}.{column} is {there[column]}")
+            elif (told := self.source.recorded.get(field)) and told != Origin(relation, column):
+                yield self.found(f"[{field}]", f"is column {column} of {relation}", f"its metadata say {told.column} of {told.relation}")
 
     def _columns_of(self, relation: Relation) -> Columns | None:
         """Raises ValueError for a statement that does not run."""
@@ -107,35 +120,53 @@ class Checks:
         return self._answers[relation.name]
 
     def formulas(self) -> Iterator[Finding]:
-        fields = self.source.fields
         for name, formula in self.source.formulas.items():
             for reference in formula_references(formula):
-                if reference.first == PARAMETERS_SOURCE and reference.second:
-                    if reference.second not in self.document.parameters:
-                        instead = did_you_mean(reference.second, self.document.parameters)
-                        yield self.found(f"[{name}]", f"asks for the parameter [{reference.second}]", instead)
-                elif reference.second and reference.first in self.document.sources:
-                    other = self.document.sources[reference.first].fields
-                    if reference.second not in other:
-                        yield self.found(f"[{name}]", f"uses {reference}", did_you_mean(reference.second, other))
-                elif reference.first not in fields and reference.first != OBJECTS:
-                    yield self.found(f"[{name}]", f"uses [{reference.first}], which is no field", did_you_mean(reference.first, fields))
+                yield from self._used(name, reference)
+            for problem, instead in problems(name, self.source.formulas):
+                yield self.found(f"[{name}]", problem, instead)
             for function, added in ADDED.findall(formula):
                 kind = self.source.types.get(added, "")
                 if kind and kind not in NUMBERS:
                     yield self.found(f"[{name}]", f"takes {function.upper()} of [{added}]", f"it is {kind}")
 
+    def _used(self, name: str, reference: Names) -> Iterator[Finding]:
+        fields = self.source.fields
+        if reference.first == PARAMETERS_SOURCE and reference.second:
+            if reference.second not in self.document.parameters:
+                instead = did_you_mean(reference.second, self.document.parameters)
+                yield self.found(f"[{name}]", f"asks for the parameter [{reference.second}]", instead)
+        elif reference.second and reference.first in self.document.sources:
+            other = self.document.sources[reference.first].fields
+            if reference.second not in other:
+                yield self.found(f"[{name}]", f"uses {reference}", did_you_mean(reference.second, other))
+        elif reference.first not in fields and reference.first != OBJECTS:
+            yield self.found(f"[{name}]", f"uses [{reference.first}], which is no field", did_you_mean(reference.first, fields))
+
     def relationships(self) -> Iterator[Finding]:
         objects = self._objects()
         yield from twice(self.document.file, self.source.where, "object", (o.get("id", "") for o in self._graph("objects/object")))
+        yield from self._repeated()
+        related: set[str] = set()
         for relationship in self._graph("relationships/relationship"):
             ends = [self._end(relationship, tag) for tag in ("first-end-point", "second-end-point")]
+            related.update(ends)
             unknown = [end for end in ends if end not in objects]
             for end in unknown:
                 yield self.found(f"relationship of {end!r}", "leads to no object", did_you_mean(end, objects))
             if not unknown:
                 yield from self._related(relationship, ends, objects)
+        if len(objects) > 1:
+            yield from (self.found(f"table {table}", "is related to no other") for end, table in objects.items() if end not in related)
         yield from self._ways(objects)
+
+    def _repeated(self) -> Iterator[Finding]:
+        """Tableau asks what an object of the graph says, which repeats a relation of the connection."""
+        for element in self._graph("objects/object/properties/relation"):
+            own, repeated = self.source.relations.get(element.get("name", "")), relation_of(element)
+            if own and repeated != own:
+                instead = own.schema_table or "the custom SQL of the connection"
+                yield self.found(f"object {own.name!r}", f"asks {repeated.schema_table or 'another custom SQL'}", instead)
 
     def _related(self, relationship: Element, ends: list[str], objects: Mapping[str, str]) -> Iterator[Finding]:
         tables = [objects[end] for end in ends]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from warehouse.backfill import Repair
 
 DAY = ["%Y-%m-%d"]
+PATIENCE_S = 600  # for a statement over a month's rows
 
 
 def backfill(
@@ -38,7 +39,7 @@ def backfill(
     if first and last and first > last:
         raise ConfigError(f"--from {first.date()} is after --to {last.date()}", "exchange them")
     settings = settings_of(state)
-    with Client(settings.warehouse) as client:
+    with Client(settings.warehouse, PATIENCE_S) as client:
         work = Backfill(settings, client, _tables(table or []))
         wanted = work.days(first.date() if first else None, last.date() if last else None)
         changed = 0
@@ -58,7 +59,7 @@ def _tables(names: list[str]) -> tuple[Table, ...]:
     known = {t.entity: t for t in FED}
     if unknown := [n for n in names if n not in known]:
         raise ConfigError(f"there is no table {unknown[0]} in the warehouse", f"one of {', '.join(known)}")
-    return tuple(known[n] for n in names) if names else FED
+    return tuple(known[n] for n in dict.fromkeys(names)) if names else FED
 
 
 def _lines(found: list[Repair], count: str) -> list[str]:

@@ -85,7 +85,7 @@ def test_a_type_that_the_warehouse_does_not_have_is_found_in_the_source_and_on_i
 
 
 def test_a_table_that_is_not_there(planted):
-    found = planted('table="[COMMERCE360].[CORE].[DIM_DATE]"', 'table="[COMMERCE360].[CORE].[DIM_DATES]"')
+    found = planted('table="[COMMERCE360].[CORE].[DIM_DATE]"', 'table="[COMMERCE360].[CORE].[DIM_DATES]"', count=-1)
     assert found == [
         "commerce360.twb: data source 'Commerce 360': table CORE.DIM_DATES is not in the warehouse; did you mean CORE.DIM_DATE?",
     ]
@@ -103,7 +103,7 @@ def test_a_formula_that_adds_up_texts(planted):
 
 
 def test_a_bracket_in_a_text_or_a_comment_of_a_formula_is_no_field(planted):
-    assert planted('formula="SUM([PAID]) /', "formula=\"// as in [funnel]&#10;IF '[x]' = '' THEN 0 END + SUM([PAID]) /") == []
+    assert planted('formula="SUM([PAID]) /', "formula=\"// as in [funnel]&#10;IF '[x]' = '' THEN 0 END + SUM([PAID]) /", count=-1) == []
 
 
 def test_a_formula_and_a_zone_that_ask_for_an_unknown_parameter(planted):
@@ -151,7 +151,7 @@ def test_a_second_way_between_two_tables(planted, live):
 
 
 def test_custom_sql_is_its_file_and_runs(planted):
-    (changed,) = planted("LIMIT 30</relation>", "LIMIT 31</relation>")
+    (changed,) = planted("LIMIT 30</relation>", "LIMIT 31</relation>", count=-1)
     assert "custom SQL 'sentiment_by_day' differs from bi/queries/sentiment_by_day.sql" in changed
     found = planted("FROM CORE.DIM_CUSTOMER\nWHERE NOT is_inferred</relation>", "FROM CORE.DIM_CUSTOMERS\nWHERE NOT is_inferred</relation>")
     assert any("custom SQL 'customers' is refused by the warehouse" in f and "DIM_CUSTOMERS" in f.upper() for f in found), found
@@ -202,6 +202,106 @@ def test_an_answer_whose_type_is_not_what_the_file_says(planted):
 def test_a_name_that_leads_nowhere(planted, old, new, told):
     found = planted(old, new)
     assert any(told in f for f in found), found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            'column="[ORDERS_TODAY]" derivation="Sum"',
+            'column="[ORDERS_TODAY]" derivation="Avg"',
+            "[sum:ORDERS_TODAY:qk] is the Avg of [ORDERS_TODAY], quantitative; its name says something else",
+        ),
+        ('column="[NET_EUR]" derivation="Sum"', 'column="[GROSS_EUR]" derivation="Sum"', "[sum:NET_EUR:qk] is the Sum of [GROSS_EUR]"),
+        (
+            'column="[Conversion]" derivation="User" name="[usr:',
+            'column="[Conversion]" derivation="Sum" name="[sum:',
+            "[Conversion] is shown as its Sum; its formula aggregates already",
+        ),
+        (
+            'column="[SALE_AMOUNT]" derivation="Sum" name="[sum:',
+            'column="[SALE_AMOUNT]" derivation="User" name="[usr:',
+            "[SALE_AMOUNT] is shown as if its formula aggregated; it does not",
+        ),
+        (
+            'value="[MART_FUNNEL].[PAID]"',
+            'value="[MART_FUNNEL].[SESSIONS]"',
+            "[PAID] is column SESSIONS of MART_FUNNEL; its metadata say PAID",
+        ),
+        (
+            '<map key="[PAID]"',
+            '<map key="[PAID]" value="[MART_FUNNEL].[VIEWED]" /><map key="[PAID]"',
+            "mapped field '[PAID]' is there 2 times",
+        ),
+        (
+            "[COMMERCE360].[CORE].[DIM_DATE]",
+            "[OTHER].[CORE].[DIM_DATE]",
+            "table CORE.DIM_DATE is of the database OTHER; the connection is to",
+        ),
+    ],
+)
+def test_a_mistake_whose_names_all_lead_somewhere(planted, old, new, told):
+    found = planted(old, new)
+    assert any(told in f for f in found), found
+
+
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ("SUM([PAID] / SUM([VIEWED])", "has a parenthesis too many, or one too few"),
+        ("SUM([PAID]) / [VIEWED]", "[Conversion] has [VIEWED] beside an aggregate; aggregate it too"),
+        ("SUM([Average order])", "[Conversion] aggregates [Average order]; it is an aggregate already"),
+        ("[Conversion] / 2", "[Conversion] uses itself"),
+        ("SUM([federated.c360_sales_today].[ORDERS_TODAY])", "whose data source is not on the sheet"),
+    ],
+)
+def test_a_formula_that_tableau_would_refuse(planted, formula, told):
+    found = planted("SUM([PAID]) / SUM([SESSIONS (MART_FUNNEL)])", formula, count=-1)
+    assert any(told in f for f in found), found
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "MAX([PAID], 1) - SUM([VIEWED])",
+        "{FIXED [DEVICE (MART_FUNNEL)] : SUM([PAID])}",
+        "SUM(IF [PAID] &gt; 0 THEN ([PAID]) END) / [Kept orders]",
+    ],
+)
+def test_a_formula_that_is_right_or_cannot_be_told_is_left_alone(planted, formula):
+    found = planted("SUM([PAID]) / SUM([SESSIONS (MART_FUNNEL)])", formula, count=-1)
+    assert [f for f in found if "data source 'Commerce 360'" in f] == []
+
+
+def test_a_formula_that_a_sheet_repeats_differently(tmp_path, live):
+    text = (FILES / WORKBOOK).read_text(encoding="utf-8")
+    before, formula, behind = text.rpartition("SUM([PAID]) / SUM([SESSIONS (MART_FUNNEL)])")
+    file = tmp_path / WORKBOOK
+    file.write_text(before + formula.replace("PAID", "VIEWED") + behind, encoding="utf-8")
+    (found,) = map(str, check(file, live))
+    assert "sheet 'Conversion by day': [Conversion] is SUM([VIEWED]) / SUM([SESSIONS (MART_FUNNEL)])" in found
+    assert "it is SUM([PAID])" in found
+
+
+def test_an_object_of_the_graph_that_asks_another_table(tmp_path, live):
+    before, table, behind = (FILES / DATASOURCE).read_text(encoding="utf-8").rpartition("[CORE].[DIM_DATE]")
+    assert table
+    file = tmp_path / DATASOURCE
+    file.write_text(f"{before}[CORE].[DIM_PRODUCT]{behind}", encoding="utf-8")
+    assert [(f.what, f.problem) for f in check(file, live)] == [("object 'DIM_DATE'", "asks CORE.DIM_PRODUCT")]
+
+
+def test_a_table_without_a_relationship(tmp_path, live):
+    text = (FILES / DATASOURCE).read_text(encoding="utf-8")
+    begin, end = text.index("<relationship>"), text.index("</relationship>") + len("</relationship>")
+    assert "CUSTOMER_VERSION_KEY" in text[begin:end]
+    file = tmp_path / DATASOURCE
+    file.write_text(text[:begin] + text[end:], encoding="utf-8")
+    assert [(f.what, f.problem) for f in check(file, live)] == [("table DIM_CUSTOMER", "is related to no other")]
+
+
+def test_a_filter_may_keep_what_has_no_value(planted):
+    assert planted('member="true"', 'member="%null%"') == []
 
 
 def test_a_data_source_that_no_sheet_uses_and_one_that_is_there_twice(planted):

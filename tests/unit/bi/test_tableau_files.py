@@ -10,13 +10,14 @@ from typer.testing import CliRunner
 
 from bi.queries import sql
 from bi.tableau import model
-from bi.tableau.answers import ANSWERS
+from bi.tableau.answers import ANSWERS, BY_NAME, SHARES
 from bi.tableau.calculations import CALCULATIONS
 from bi.tableau.check.reading import Source, unescaped
 from bi.tableau.environments import environment
 from bi.tableau.fields import INTERNAL, TABLES
 from bi.tableau.sheets import DASHBOARDS, SHEETS
 from bi.tableau.workbook import DATASOURCE, FILES, WORKBOOK, build
+from bi.tableau.worksheet import pills
 from commerce360.cli.main import app
 from commerce360.errors import ConfigError
 from schemas import tables
@@ -123,6 +124,24 @@ def test_keys_and_years_are_not_added_up_and_prices_are_averaged():
     assert fields["mart_customer_360", "lifetime_value"] == ("measure", "Sum")
 
 
+def test_the_amount_of_an_order_is_not_added_up_over_its_touches():
+    fields = {f.column.lower(): f for f in model.fields() if f.table == "MART_ATTRIBUTION"}
+    assert (fields["amount"].hidden, fields["touches"].role) == (True, "dimension")
+    assert (fields["linear"].hidden, fields["linear"].aggregation) == (False, "Sum")
+
+
+def test_a_sheet_that_shows_a_rate_has_a_mark_for_each_row_of_its_answer():
+    """Else the rates of two products of one name would be added up."""
+    rates = 0
+    for sheet in SHEETS:
+        answer = BY_NAME.get(sheet.source)
+        if answer and {p.field.lower() for p in pills(sheet)} & SHARES:
+            rates += 1
+            keys = {f.name for f in answer.fields if f.name.endswith("_ID")}
+            assert keys <= {p.field for p in (*sheet.rows, *sheet.cols)}, sheet.name
+    assert rates == 2
+
+
 def test_every_sheet_is_on_one_dashboard_and_a_row_is_as_high_as_its_share():
     shown = [name for board in DASHBOARDS for _, names in board.grid for name in names]
     assert sorted(shown) == sorted(sheet.name for sheet in SHEETS)
@@ -206,6 +225,8 @@ def test_freshness_says_for_each_stream_how_old_its_newest_row_is_on_each_hop(se
         ("[a]\naccount='x'\nwarehouse='w'\nrole='r'\ndatabase='d'\nauthentication='password'", "authentication 'password'"),
         ("[b]", "no environment 'a'"),
         ("[a", "Expected"),
+        ("a = 1", "a must be a table of texts"),
+        ("[a]\naccount = 5", "a must be a table of texts"),
     ],
 )
 def test_a_wrong_environment_is_named(tmp_path, text, told):
@@ -213,6 +234,8 @@ def test_a_wrong_environment_is_named(tmp_path, text, told):
     file.write_text(text)
     with pytest.raises(ConfigError, match=re.escape(told)):
         environment("a", file)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        environment("a", tmp_path / "absent.toml")
 
 
 def test_check_leaves_with_one_and_tells_programs_what_is_wrong(tmp_path, monkeypatch):

@@ -81,6 +81,21 @@ def test_changes_behind_a_table_count():
     ]
 
 
+def test_types_of_types_are_read_as_they_are_written():
+    found = script.read("CREATE TABLE CORE.A (V VECTOR(FLOAT, 256), W ARRAY(VARCHAR), O OBJECT(a INT), N NUMBER(10,2));")
+    assert [f.type for f in found.tables["CORE.A"].fields.values()] == [
+        "VECTOR(FLOAT, 256)",
+        "ARRAY(VARCHAR)",
+        "OBJECT(A INT)",
+        "NUMBER(10,2)",
+    ]
+
+
+def test_a_column_that_is_there_twice_is_said():
+    found = script.read('-- x\nCREATE TABLE CORE.A ("id" NUMBER, B INT, ID VARCHAR);')
+    assert found.notes == ("line 2: CORE.A.ID is there twice; the later one counts",)
+
+
 def test_a_table_without_a_schema_is_the_one_of_the_star_and_that_is_said():
     found = script.read("CREATE TABLE MART_FUNNEL (A int); CREATE TABLE SOMETHING (A int);")
     assert list(found.tables) == ["MART.MART_FUNNEL", "PUBLIC.SOMETHING"]

@@ -21,6 +21,7 @@ from snowflake.connector.errors import ProgrammingError
 from commerce360.local.doubles.snowflake.dialect import parsed, session_functions, with_variables
 
 PLAIN_SCHEMA, PLAIN_STRUCT = fakesnow.arrow.to_sf_schema, fakesnow.arrow.timestamp_to_sf_struct
+LOCKED = 625  # errno of a statement that meets another transaction's lock
 PLAIN_BINDING = fakesnow.converter.from_binding
 PLAIN_TRANSFORM, PLAIN_EXECUTE = FakeSnowflakeCursor._transform, FakeSnowflakeCursor.execute
 
@@ -75,6 +76,8 @@ def _execute(cursor: Any, *args: Any, **kwargs: Any) -> Any:
         made = PLAIN_EXECUTE(cursor, *args, **kwargs)
     except duckdb.ConstraintException as error:
         raise ProgrammingError(msg=_constraint(str(error)), errno=100072, sqlstate="22000") from error
+    except duckdb.TransactionException as error:  # rows that another open transaction changed
+        raise ProgrammingError(msg=str(error).splitlines()[0], errno=LOCKED, sqlstate="57014") from error
     except duckdb.Error as error:
         raise ProgrammingError(msg=str(error).splitlines()[0], errno=603, sqlstate="XX000") from error
     session = getattr(cursor._conn, "c360", None)
