@@ -219,7 +219,7 @@ class Stack:
 
     def _prepare_warehouse(self) -> None:
         self.supervisor.wait_ready("warehouse")
-        warehouse.prepare(self._settings, self.on_event)
+        warehouse.prepare(self._settings)
         self.supervisor.start("loader")
 
     def _prepare_sources(self, provision: Provision) -> None:

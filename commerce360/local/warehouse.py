@@ -8,6 +8,7 @@ from commerce360.settings import Settings, Warehouse
 from schemas.access import ADMIN, WAREHOUSE_OF
 from warehouse import account, apply
 from warehouse.apply import Told
+from warehouse.client import Client
 from warehouse.scripts import Script
 
 ADMIN_USER = "C360_ADMIN"  # made by the local Snowflake itself, with a key that it mints
@@ -35,8 +36,14 @@ def prepare(settings: Settings, told: Told = lambda _: None, found: Sequence[Scr
     """
     values = account.variables(settings.warehouse.database, settings.state / "secrets", HERE, CREDITS)
     checksum, note = account.read().checksum(values), settings.state / "data" / "warehouse" / "account.checksum"
-    if not note.exists() or note.read_text() != checksum:
+    if not note.exists() or note.read_text() != checksum or not _has_database(settings.warehouse):
         account.apply(of_admin(settings), values)
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(checksum)
     apply.apply(settings.warehouse, told, found)
+
+
+def _has_database(settings: Warehouse) -> bool:
+    """Somebody may have dropped it, to load it anew from another lake."""
+    with Client(settings) as client:
+        return bool(client.query(f"SHOW DATABASES LIKE '{settings.database}'"))
