@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from commerce360.cli.warehouse.deviations import deviations
+from commerce360.cli.warehouse.status import status
 
 app = typer.Typer(no_args_is_help=True, help="The warehouse: migrations, model, load, access.")
 app.command()(deviations)
+app.command()(status)
