@@ -21,10 +21,11 @@ from local_ports import new_state
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from commerce360.local.stack import Stack
+from commerce360.local.warehouse import prepare
 from commerce360.reconcile.compare import Stage, compare
 from schemas.marts import MART_FUNNEL
 from schemas.tables import BATCHES, DIM_CUSTOMER, FCT_REVIEWS, FCT_SALES, FED, Table
-from warehouse import apply, ddl
+from warehouse import ddl
 from warehouse.backfill import Backfill, Day
 from warehouse.client import Client
 from warehouse.loader import Loader
@@ -39,7 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack.open(new_state(tmp_path_factory.mktemp("backfill") / "state"))
     try:
         stack.start_service("warehouse")
-        apply.apply(stack.settings().warehouse)
+        prepare(stack.settings())
         yield stack
     finally:
         stack.stop()
