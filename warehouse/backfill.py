@@ -154,7 +154,7 @@ class _Staging:
         self.client.query(f"USE DATABASE {self.database}")
         self.client.query(f"CREATE TEMPORARY STAGE IF NOT EXISTS {STAGE}")
         self.client.query(f"CREATE TABLE IF NOT EXISTS {TURN} AS SELECT 0 AS TAKEN")
-        self._remove_abandoned()
+        remove_abandoned(self.client, self.database)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -251,19 +251,20 @@ class _Staging:
     def _beside(self, name: str) -> str:
         return f"RAW.{self.name}_{name.split('.')[1].upper()}"
 
-    def _remove_abandoned(self) -> None:
-        """Tables of runs that were killed: they hold rows of the lake that an erasure does not look for."""
-        there = self.client.query(
-            f"SELECT TABLE_NAME FROM {self.database}.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'RAW' AND TABLE_NAME LIKE '{BESIDE}%'"
-        )
-        for name in (row["table_name"] for row in there):
-            begun = name.removeprefix(f"{BESIDE}_").partition("_")[0]
-            if begun.isdecimal() and int(begun) < time.time() - ABANDONED_S:
-                self.client.query(f"DROP TABLE IF EXISTS RAW.{name}")
-
     def _rows(self, table: Table, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         columns = [quoted(c.name) for c in self.lake.extended(table).fed_columns if SNOWFLAKE.quote(c.name) in names]
         yield from self.lake.batches_of(table, f"SELECT {', '.join(columns)} FROM {table.entity} WHERE {self.where}")
+
+
+def remove_abandoned(client: Client, database: str, age_s: float = ABANDONED_S) -> None:
+    """Tables beside the landing tables, of runs that began `age_s` ago and were killed."""
+    there = client.query(
+        f"SELECT TABLE_NAME FROM {database}.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'RAW' AND TABLE_NAME LIKE '{BESIDE}%'"
+    )
+    for name in (row["table_name"] for row in there):
+        begun = name.removeprefix(f"{BESIDE}_").partition("_")[0]
+        if begun.isdecimal() and int(begun) <= time.time() - age_s:
+            client.query(f"DROP TABLE IF EXISTS {database}.RAW.{name}")
 
 
 def write_parquet(batches: Iterator[pa.RecordBatch], file: Path) -> int:

@@ -29,9 +29,9 @@ from commerce360.reconcile.erased import ERASED_BELOW, erased_below
 from commerce360.settings import Settings
 from schemas import tables
 from schemas.personal import EMPTIED, TEXTS
-from schemas.tables import Table
 from stream_jobs.wire import RegistrySchemas
 from warehouse import ddl
+from warehouse.backfill import Backfill, remove_abandoned
 from warehouse.client import Client
 
 Note = Callable[[str], None]
@@ -152,11 +152,11 @@ class Eraser:
         self._reports(people)
         self._lake(people, values)
         self.note("rewriting the warehouse")
-        texts = sum(self._warehouse(warehouse, t, people) for t in (*TEXTS, *EMPTIED) if t.feed)
+        rows = self._warehouse(warehouse)
         self.note("removing their records from Kafka")
         self._kafka()
         self.journal.end()
-        return {"records": len(values), "texts": len(people.tokens.made), "warehouse_texts": texts}
+        return {"records": len(values), "texts": len(people.tokens.made), "warehouse_rows": rows}
 
     def _choose_key(self, people: People, theirs: lake_tables.Theirs) -> bytes:
         for _ in range(KEYS):
@@ -220,19 +220,18 @@ class Eraser:
             if path.is_file() and any(word in (text := path.read_bytes()) for word in words) and text:
                 path.unlink()
 
-    def _warehouse(self, warehouse: Client, table: Table, people: People) -> int:
-        """Value by value, as equal values get equal tokens; how many were replaced."""
-        ids, count = _listed(people.customer_ids), 0
-        target = ddl.landing(table)
-        for column in TEXTS.get(table, ()):
-            where = f"CUSTOMER_ID IN ({ids}) AND {column.upper()}"
-            for row in warehouse.query(f"SELECT DISTINCT {column.upper()} AS TEXT FROM {target} WHERE {where} IS NOT NULL"):
-                if (token := people.tokens.of(row["text"])) != row["text"]:
-                    warehouse.query(f"UPDATE {target} SET {column.upper()} = %s WHERE {where} = %s", (token, row["text"]))
-                    count += 1
-        for column in EMPTIED.get(table, ()):
-            warehouse.query(f"UPDATE {target} SET {column.upper()} = NULL WHERE CUSTOMER_ID IN ({ids})")
-        return count
+    def _warehouse(self, warehouse: Client) -> int:
+        """What the lake has now in place of what there is, columns that came later as well; how many rows changed.
+
+        Rows that never fitted are in error tables as they were sent, and copies of a backfill that was killed in tables of its own.
+        """
+        fed = tuple(t for t in (*TEXTS, *EMPTIED) if t.feed)
+        history = Backfill(self.settings, warehouse, fed)
+        changed = sum(repair.changed for day in history.run(history.days()) for repair in day)
+        remove_abandoned(warehouse, history.database, age_s=0)
+        for table in fed:
+            warehouse.query(f"TRUNCATE TABLE ERROR_TABLE({history.database}.{ddl.landing(table)})")
+        return changed
 
     def _kafka(self) -> None:
         """Raises C360Error while the sentiment service has not read what is to go: it would never score those of others."""

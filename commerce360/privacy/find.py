@@ -91,9 +91,10 @@ class Finder:
 
     def _warehouse(self) -> Iterator[str]:
         with Client(self.settings.warehouse) as warehouse:
-            for table in FED:
-                place = f"warehouse: {ddl.landing(table)}"
-                yield from (place for row in warehouse.query(f"SELECT * FROM {ddl.landing(table)}") if self._has_row(row.values()))
+            for landing in map(ddl.landing, FED):
+                for place, relation in ((landing, landing), (f"rows that did not fit {landing}", f"TABLE(ERROR_TABLE({landing}))")):
+                    rows = warehouse.query(f"SELECT * FROM {relation}")
+                    yield from (f"warehouse: {place}" for row in rows if self._has_row(row.values()))
 
     def _state(self) -> Iterator[str]:
         for folder in FILES:

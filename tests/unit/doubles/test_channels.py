@@ -217,6 +217,16 @@ def test_error_rows_of_a_table_that_was_replaced_are_gone(channels, name, sql, l
     assert errors() == []
 
 
+def test_error_rows_are_removed_by_truncating_them(channels, name, sql, logging, errors):
+    channels.append(name, lines({}), channels.open(name, None).continuation, "1", "r1")
+    assert sql("TRUNCATE TABLE IF EXISTS ERROR_TABLE(STREAM.RAW.T)")
+    assert errors() == []
+    with pytest.raises(ProgrammingError, match="does not exist or not authorized"):
+        sql("TRUNCATE ERROR_TABLE(STREAM.RAW.NOT_THERE)")
+    with pytest.raises(ProgrammingError, match="syntax error"):
+        sql("TRUNCATE TABLE ERROR_TABLE(STREAM.RAW.T) AND MORE")
+
+
 def test_the_error_table_can_be_read_like_a_table_where_the_base_table_may_be(channels, name, sql, logging):
     channels.append(name, lines({}, {"N": "x"}), channels.open(name, None).continuation, "1", "r1")
     joined = "SELECT COUNT(*) FROM TABLE(ERROR_TABLE(STREAM.RAW.T)) AS e JOIN ERROR_TABLE(STREAM.RAW.T) AS f ON e.ERROR_CODE = f.ERROR_CODE"

@@ -13,8 +13,10 @@ import duckdb
 from sqlglot import exp
 
 from commerce360.local.doubles.snowflake.access import Access
+from commerce360.local.doubles.snowflake.answers import Answer, done
 from commerce360.local.doubles.snowflake.refusals import Name, invalid, quoted
 from commerce360.local.doubles.snowflake.session import Session
+from commerce360.local.doubles.snowflake.words import Words
 
 SYSTEM = "C360_STREAMING"  # schema of each database, which SQL does not show
 COLUMNS = {
@@ -51,6 +53,23 @@ def write(cursor: duckdb.DuckDBPyConnection, base: Name, found: Iterable[tuple[i
             "CASE WHEN json_valid(?) THEN ?::JSON ELSE to_json(?) END",
             [[now, code, message, line, line, line] for code, message, line in rows],
         )
+
+
+def truncated(session: Session, access: Access, words: Words) -> Answer | None:
+    """TRUNCATE [TABLE] [IF EXISTS] ERROR_TABLE(base table); None for any other statement. Raises RefusedError."""
+    if not words.take("TRUNCATE"):
+        return None
+    words.take("TABLE")
+    words.take("IF", "EXISTS")
+    if not words.take("ERROR_TABLE", "("):
+        return None
+    base = session.resolve("TABLE", words.name())
+    words.need(")")
+    words.end()
+    catalog, db, this = (exp.to_identifier(part, quoted=True) for part in base)
+    access.check(session, exp.TruncateTable(expressions=[exp.Table(this=this, db=db, catalog=catalog)]))
+    forget(session.connection._duck_conn, base)
+    return done()
 
 
 def answered(session: Session, access: Access, tree: Any) -> Any:

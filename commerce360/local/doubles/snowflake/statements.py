@@ -28,7 +28,22 @@ from commerce360.local.doubles.snowflake.words import Words
 
 LEAD = re.compile(r"\s*(?:(?:--|//)[^\n]*(?:\n|$)\s*|/\*.*?\*/\s*)*([A-Za-z]+)", re.S)
 LOOKS = re.compile(r"\b(SHOW|DESC|DESCRIBE|INFORMATION_SCHEMA)\b", re.I)
-WORDED = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "SHOW", "USE", "COMMENT", "DESC", "DESCRIBE", "UNDROP", "EXECUTE", "CALL"}
+WORDED = {
+    "CREATE",
+    "ALTER",
+    "DROP",
+    "UNDROP",
+    "TRUNCATE",
+    "GRANT",
+    "REVOKE",
+    "SHOW",
+    "USE",
+    "DESC",
+    "DESCRIBE",
+    "COMMENT",
+    "EXECUTE",
+    "CALL",
+}
 READS = {"WITH", "SELECT", "SHOW", "DESC", "DESCRIBE", "USE", "BEGIN", "COMMIT", "ROLLBACK", "LIST", "LS", "SET", "UNSET"}
 KEPT_DECISIONS = 2_000
 
@@ -50,6 +65,7 @@ class Statements:
         self.handlers: tuple[Callable[[Session, Words], Answer | None], ...] = (
             *(identities.run, privileges.run, self.policies.run),
             *(Views(account, self.access).run, self.tables.run, shows.run),
+            lambda session, words: error_tables.truncated(session, self.access, words),
         )
         self._allowed: set[tuple[Any, ...]] = set()
         self._version = -1
