@@ -292,6 +292,20 @@ def test_ddl_commits_the_transaction_that_is_open(owner):
     owner("DROP TABLE CORE.TX2")
 
 
+def test_a_temporary_table_is_its_sessions_own(account, owner):
+    owner("USE SCHEMA SHOP.CORE")
+    owner("CREATE TEMPORARY TABLE BRIEF (A NUMBER)")
+    owner("INSERT INTO BRIEF VALUES (1)")
+    assert owner("SELECT * FROM BRIEF") == [(1,)]
+    other = session(account, "OWEN")
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        other("SELECT * FROM SHOP.CORE.BRIEF")
+    other.close()
+    owner("DROP TABLE BRIEF")
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        owner("SELECT * FROM BRIEF")
+
+
 def test_options_of_a_table_are_kept_for_the_streaming_half(account, owner):
     engine = account.engine
     owner("CREATE TABLE CORE.OPTED (A NUMBER) ERROR_LOGGING = TRUE")

@@ -59,6 +59,8 @@ class Access:
 
     def _sees(self, session: Session, kind: str, name: Name) -> bool:
         account = session.account
+        if kind == "TABLE" and name in session.temporary:
+            return True
         return account.reaches(session.role, kind, name) and bool(account.privileges(session.role, kind, name))
 
     def reads(self, session: Session, tree: Expr, but: tuple[Expr | None, ...] = ()) -> None:

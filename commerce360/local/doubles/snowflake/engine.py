@@ -59,6 +59,8 @@ class Engine:
 
     def find(self, session: Session, name: Name) -> str | None:
         """TABLE or VIEW; one that was made beside SQL belongs to the account's administrator from now on."""
+        if name in session.temporary:
+            return "TABLE"
         for kind in ("TABLE", "VIEW"):
             if (kind, name) in self.account.objects:
                 return kind

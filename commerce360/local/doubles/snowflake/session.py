@@ -29,6 +29,7 @@ class Session:
     parameters: dict[str, str] = field(default_factory=dict)
     number: int = field(default_factory=lambda: next(NUMBERS))
     queries: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_QUERIES))  # oldest first
+    temporary: set[Name] = field(default_factory=set)  # tables of this session only
     text: str = ""  # of the statement that runs
     told: tuple[Any, ...] = ()  # what the engine's variables were set from
 
@@ -51,7 +52,7 @@ class Session:
         self.queries.append({"id": query_id, "text": self.text, "role": self.role, "tag": tag, "start": time.time()})
 
     def may(self, privilege: str, kind: str, name: Name = ()) -> bool:
-        return self.account.may(self.role, privilege, kind, name)
+        return (kind == "TABLE" and name in self.temporary) or self.account.may(self.role, privilege, kind, name)
 
     def need(self, privilege: str, kind: str, name: Name = ()) -> None:
         if not self.may(privilege, kind, name):

@@ -65,8 +65,9 @@ class Tables:
         self._check_place(session, tree, kind, name, known)
         self.access.reads(session, tree, but=(target,))
         properties, comments = _taken(tree) if kind == "TABLE" else ({}, {})
-        temporary = tree.find(exp.TemporaryProperty) is not None
-        if temporary or (known is not None and tree.args.get("exists")):
+        if kind == "TABLE" and tree.find(exp.TemporaryProperty):
+            return tree, lambda: session.temporary.add(name)
+        if tree.find(exp.TemporaryProperty) or (known is not None and tree.args.get("exists")):
             return tree, lambda: None
 
         def after() -> None:
@@ -126,7 +127,10 @@ class Tables:
         def after() -> None:
             with self.account.change():
                 for name in names:
-                    self.account.remove(kind, name)
+                    if kind == "TABLE" and name in session.temporary:
+                        session.temporary.remove(name)
+                    else:
+                        self.account.remove(kind, name)
 
         return tree, after
 
