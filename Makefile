@@ -22,7 +22,7 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-browser test-cloud schemachange bench-scd2 bench-connect bench-view check docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-browser test-cloud schemachange bench-scd2 bench-connect bench-view bench-loader check docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -59,6 +59,9 @@ bench-connect: env ## Time `c360 connect` against curl on the running stack; ARG
 
 bench-view: dev ## Measure the generator, and batches of the 360 view against its recomputation; ARGS=--quick for a try
 	@$(PY) benchmarks/view360.py $(ARGS)
+
+bench-loader: dev ## Measure the loader against the SDK on prebuilt rows, and its memory while the warehouse stands; ARGS=--quick for a try
+	@$(PY) benchmarks/loader.py $(ARGS)
 
 check: dev ## ruff, mypy strict, import-linter
 	@$(VENV)/bin/ruff check .

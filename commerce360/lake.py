@@ -253,6 +253,12 @@ class Lake:
         parts = [pq.read_table(f, schema=schema, filesystem=self._files(table)).cast(schema) for f in sorted(files)]
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
+    def count_rows(self, table: Table, files: Sequence[str]) -> int:
+        """Rows of data files, from their footers."""
+        import pyarrow.parquet as pq
+
+        return sum(int(pq.read_metadata(f, filesystem=self._files(table)).num_rows) for f in files)
+
     def _commit(self, table: Table, version: int) -> Commit:
         with self._files(table).open_input_stream(f"_delta_log/{version:020d}.json") as stream:
             actions = [json.loads(line) for line in stream.read().splitlines() if line]

@@ -88,7 +88,10 @@ class Loader:
         self._loaded = START  # and up to here it is shown
         self._places: dict[str, Place] = {}  # committed
         self._came_further = 0.0  # monotonic, when that last changed
-        self._published, self._rows = 0.0, 0
+        self._gap = False  # the first of them is shown already, and loaded again
+        self._told = Tail(Lake(settings.lake))  # of the thread that tells
+        self._telling = threading.Lock()
+        self._rows, self._rows_at = 0, time.monotonic()
 
     def open(self) -> None:
         """(Re)open every channel at what the warehouse has committed. Raises C360Error when that is not of this lake."""
@@ -105,7 +108,6 @@ class Loader:
         self._fill_gaps()
 
     def _meanwhile(self) -> None:
-        self.tell()
         if self.stop.is_set():
             raise StoppedError
 
@@ -113,6 +115,7 @@ class Loader:
         self.total = self.rows()
         if self._sent:  # streamed, perhaps, but not shown: it is to be taken again
             self._sent.clear()
+            self._gap = False
             self._seen, self._taken = 0, self._loaded
         streams, self.streams = self.streams, {}
         for stream in streams.values():
@@ -141,12 +144,14 @@ class Loader:
         needs = self._stream_all(shown)
         if needs != before:
             self._sent.append(Sent(shown.place, shown.batch_id, None, needs, time.monotonic()))
+            self._gap = True
         else:
             self.again = ()
 
     def _take(self) -> int:
         """A batch is streamed while those before it are not committed yet: their waits do not add up."""
-        self._look()
+        if time.monotonic() - self._looked >= self.settings.warehouse.poll_s:
+            self._newest, self._looked = self.tail.version(BATCHES), time.monotonic()
         room, before = AHEAD_BATCHES - len(self._sent), len(self._sent)
         for batch in islice(self.tail.batches(self._newest, self._taken), room):
             needs = self._stream_all(batch)
@@ -155,11 +160,6 @@ class Loader:
         if len(self._sent) - before < room:
             self._seen = self._newest
         return len(self._sent) - before
-
-    def _look(self) -> None:
-        """How far the lake is."""
-        if time.monotonic() - self._looked >= self.settings.warehouse.poll_s:
-            self._newest, self._looked = self.tail.version(BATCHES), time.monotonic()
 
     def _stream_all(self, batch: Batch) -> dict[str, Place]:
         for table in self.data:
@@ -196,6 +196,7 @@ class Loader:
 
     @property
     def in_flight(self) -> int:
+        """Rows that the SDK may hold."""
         return sum(s.in_flight for s in self.streams.values())
 
     def _show(self) -> int:
@@ -214,6 +215,7 @@ class Loader:
             if sent.rows is not None:
                 self.streams[BATCHES.name].append(sent.rows, sent.place)
             self._sent.popleft()
+        self._gap = False
         self.streams[BATCHES.name].deliver()
         self._note_queryable(whole[-1].batch_id)
         self._loaded, self.again, self.moved_at = whole[-1].place, (), time.time()
@@ -221,21 +223,20 @@ class Loader:
 
     def behind(self) -> int:
         """Complete lake batches that the warehouse does not show. Of those that are not taken yet only the versions are known."""
-        unshown = sum(s.rows is not None for s in self._sent)
-        return unshown + max(0, self._newest - max(self._seen, self._taken.version))
+        return len(self._sent) - self._gap + max(0, self._newest - max(self._seen, self._taken.version))
 
     def tell(self) -> None:
-        """Publish the metrics, at most every second."""
-        passed = time.monotonic() - self._published
-        if passed >= PUBLISH_EVERY_S:
-            now = self.rows()
-            self.publish((now - self._rows) / passed)
-            self._published, self._rows = time.monotonic(), now
+        """Publish the metrics. From any thread: the SDK may block for a minute, and that is when somebody wants to know."""
+        with self._telling:
+            with suppress(DeltaError, OSError):  # what is wrong with the lake, the load says
+                self._newest = self._told.version(BATCHES)
+            now, rows = time.monotonic(), self.rows()
+            rate = (rows - self._rows) / max(0.001, now - self._rows_at)
+            self._rows, self._rows_at = rows, now
+            self._publish(rate)
 
-    def publish(self, rows_per_s: float = 0.0) -> None:
-        with suppress(DeltaError, OSError):  # also while nothing can be loaded; what it is will be told by the load
-            self._look()
-        lag = self.behind()
+    def _publish(self, rows_per_s: float) -> None:
+        streams, lag = self.streams, self.behind()
         verdict = watch.overall(lag, time.time() - self.moved_at, self.error, self.again)
         values = {
             "batch_id": self.batch_id,
@@ -243,13 +244,14 @@ class Loader:
             "rows_total": self.rows(),
             "rows_per_s": round(rows_per_s, 1),
             "rows_waiting": self.in_flight,
-            "rows_rejected": {landing(s.table): s.rejected for s in self.streams.values() if s.rejected},
+            "rows_rejected": {landing(s.table): s.rejected for s in streams.values() if s.rejected},
             "reconnects": max(0, self.reconnects),
             "failures": self.failures,
             "error": self.error,
             "verdict": verdict.kind,
             "reason": verdict.reason,
-            "tokens": {name: s.place.token() for name, s in self.streams.items()},
+            "loading_again": list(self.again),
+            "tokens": {name: s.place.token() for name, s in streams.items()},
         }
         metrics.publish(self.settings.state, "loader", values)
 
@@ -289,6 +291,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     logger = log.get("loader")
     loader = Loader(settings, stop=stop)
     _end_half_line(loader.notes)
+    threading.Thread(target=_keep_telling, args=(loader, stop), daemon=True).start()
     _wait_for_lake(loader, stop)
     while not stop.is_set():
         try:
@@ -296,7 +299,6 @@ def main(settings: Settings, stop: threading.Event) -> None:
                 loader.open()
             moved = loader.step()
             loader.failures, loader.error = 0, ""
-            loader.tell()
             if not moved:
                 stop.wait(CHECK_S if loader.waiting else settings.warehouse.poll_s)
         except StoppedError:
@@ -305,13 +307,18 @@ def main(settings: Settings, stop: threading.Event) -> None:
             loader.failures, loader.error = loader.failures + 1, f"{type(error).__name__}: {str(error)[:800]}"
             logger.warning("interrupted_load", failures=loader.failures, error=loader.error)
             loader.close()
-            loader.publish()
+            loader.tell()
             stop.wait(BACKOFF_S[min(loader.failures, len(BACKOFF_S)) - 1])
     loader.close()
 
 
+def _keep_telling(loader: Loader, stop: threading.Event) -> None:
+    loader.tell()
+    while not stop.wait(PUBLISH_EVERY_S):
+        loader.tell()
+
+
 def _wait_for_lake(loader: Loader, stop: threading.Event) -> None:
-    loader.publish()
     while not stop.is_set() and not all(loader.lake.exists(t) for t in loader.tables):
         stop.wait(0.3)
 

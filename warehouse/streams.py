@@ -48,19 +48,16 @@ class Stream:
         self.place = self._committed = Place.parse(status.latest_committed_offset_token)
         self.rows = 0
         self.rejected = int(status.rows_error_count)  # by the warehouse, since the channel is there
-        self._sent: deque[tuple[Place, int]] = deque()  # parts that are not committed yet
+        self.in_flight = 0  # rows that the SDK may hold
+        self._sent: deque[tuple[Place, int]] = deque()  # their parts, which are not committed yet
         self._asked = time.monotonic()
-
-    @property
-    def in_flight(self) -> int:
-        """Rows that the SDK may hold."""
-        return sum(count for _, count in self._sent)
 
     def append(self, part: pa.Table, place: Place) -> None:
         token = place.token()
         self.channel.append_rows(rows.sent(part), token, token)
         self.place = place
         self.rows += part.num_rows
+        self.in_flight += part.num_rows
         self._sent.append((place, part.num_rows))
 
     def flush(self) -> None:
@@ -86,7 +83,7 @@ class Stream:
                 raise UnavailableError(f"the channel of {landing(self.table)} is {what}", "it is opened again")
             self._committed, self.rejected = found, int(status.rows_error_count)
             while self._sent and self._sent[0][0] <= found:
-                self._sent.popleft()
+                self.in_flight -= self._sent.popleft()[1]
         return self._committed
 
     def close(self) -> None:

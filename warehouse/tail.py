@@ -80,6 +80,14 @@ class Tail:
         before = Place(place.version, place.part - 1)
         return next((b for b in Tail(self.lake).batches(place.version, before) if b.place == place), None)
 
+    def rows_behind(self, table: Table, upto: int, done: Place) -> int:
+        """How many rows `parts` would give, without reading them."""
+        found = 0
+        for commit in self.lake.commits(table, max(-1, done.version - 1), upto, done.version):
+            rows = self.lake.count_rows(table, commit.added)
+            found += max(0, rows - (done.part + 1) * PART_ROWS) if commit.version == done.version else rows
+        return found
+
     def forget(self) -> None:
         self._finished = {}
 

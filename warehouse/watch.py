@@ -12,7 +12,6 @@ STALLED_S = 30.0  # with complete batches waiting and no step forward
 IDLE_S = 300.0  # without a new row in the lake
 SILENT_S = 10.0  # without news of a loader that tells every second
 Kind = Literal["current", "loading", "idle", "stalled"]
-WORST: tuple[Kind, ...] = ("stalled", "loading", "current", "idle")
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,15 @@ class Verdict:
 class Side:
     """One table, in the lake and in the warehouse. Times are epoch seconds."""
 
-    lake_version: int  # as the newest complete batch has it
-    end: Place  # the last part that the lake has in that version
-    committed: Place | None  # None: nobody knows, see `problem`
-    before: Place | None = None  # what was committed at an earlier look, which was long enough ago to see a step
-    rows_waiting: int = 0
+    landing: str
+    lake_version: int  # that the newest complete batch needs
+    lake_end: int  # the newest one
+    committed: Place | None  # None: the warehouse does not tell, see `problem`
+    rows_waiting: int = 0  # of complete batches
     rejected: int = 0
     waiting_since: float | None = None  # when the lake had complete what the warehouse does not have
     changed_at: float | None = None  # when the lake last got rows
-    problem: str = ""  # why the warehouse does not tell, such as a missing table
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,35 +48,31 @@ class Loading:
     again: Sequence[str] = ()
 
 
-def table(side: Side, landing: str, loader: Loading, now: float, stalled_s: float = STALLED_S) -> Verdict:
+def table(side: Side, before: Place | None, loader: Loading, now: float, stalled_s: float = STALLED_S) -> Verdict:
+    """`before`: what was committed some seconds ago, when that is known."""
     if side.committed is None:
         return Verdict("stalled", side.problem)
-    if side.committed.version > side.lake_version:
-        return Verdict("stalled", f"the warehouse has version {side.committed.version}, the lake ends at {side.lake_version}: another lake")
-    rejected = f"{side.rejected} rows were rejected, see ERROR_TABLE({landing})" if side.rejected else ""
-    if side.committed >= side.end:
+    if side.committed.version > side.lake_end:
+        has, end = side.committed.version, side.lake_end
+        return Verdict("stalled", f"the warehouse has version {has} and the lake ends at {end}: they do not belong together")
+    rejected = f"{side.rejected} rows rejected, see ERROR_TABLE({side.landing})" if side.rejected else ""
+    if side.rows_waiting == 0:
         idle = side.changed_at is None or now - side.changed_at > IDLE_S
         return Verdict("idle" if idle else "current", rejected)
     waited = now - side.waiting_since if side.waiting_since is not None else 0.0
-    stands = side.before is None or side.before == side.committed
-    if waited > stalled_s and stands:
-        return Verdict("stalled", _cause(loader, now) or rejected or f"no row was taken for {waited:.0f} s")
-    return Verdict("loading", "again from the start" if landing in loader.again or side.committed == START < side.end else rejected)
+    if waited > stalled_s and before in (None, side.committed):
+        return Verdict("stalled", _cause(loader, now) or f"no row was taken, and some wait for {waited:.0f} s")
+    again = side.landing in loader.again or side.committed == START
+    return Verdict("loading", "from the start" if again else rejected)
 
 
 def overall(lag: int, still_s: float, error: str, again: Sequence[str], stalled_s: float = STALLED_S) -> Verdict:
     """Of the whole load, as the loader sees itself: batches waiting, and how long the warehouse did not come further."""
-    if error and still_s > stalled_s:
-        return Verdict("stalled", error)
-    if (lag or again) and still_s > stalled_s:
-        return Verdict("stalled", f"no row was taken for {still_s:.0f} s")
+    if (lag or again or error) and still_s > stalled_s:
+        return Verdict("stalled", error or f"no row was taken for {still_s:.0f} s")
     if again:
         return Verdict("loading", f"again from the start: {', '.join(again)}")
     return Verdict("loading" if lag or error else "current", error)
-
-
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    return min(verdicts, key=lambda v: WORST.index(v.kind), default=Verdict("idle"))
 
 
 def _cause(loader: Loading, now: float) -> str:

@@ -145,7 +145,17 @@ def stage_health(board: Board, stage: str, now: float) -> dict[str, Any]:
         "down": "cannot start",
         "unknown": "not seen yet",
     }
-    return {"health": health, "health_text": words[health] if health == "ok" else f"{culprits} {words[health]}", "services": each}
+    text = words[health] if health == "ok" else f"{culprits} {words[health]}"
+    if stage == "warehouse" and health == "ok" and (reason := load_stalled(board, now)):
+        health, text = "recovering", f"the load is stalled: {reason}"
+    return {"health": health, "health_text": text, "services": each}
+
+
+def load_stalled(board: Board, now: float) -> str:
+    """Why the loader does not come further, as its watchdog says; empty while it does."""
+    told = board.files.loader
+    stalled = told.get("verdict") == "stalled" and now - told.get("at", 0) < SILENT_S
+    return str(told.get("reason") or "no reason is known") if stalled else ""
 
 
 def service_health(board: Board, name: str, now: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commerce360.cli.warehouse import check, deviations, draft, migrate, setup
+from commerce360.cli.warehouse import check, deviations, draft, migrate, setup, status
 
 app = typer.Typer(no_args_is_help=True, help="The warehouse: migrations, model, load, access.")
 app.command()(migrate.plan)
@@ -13,3 +13,4 @@ app.command()(check.check)
 app.command()(draft.draft)
 app.command()(setup.account)
 app.command()(deviations.deviations)
+app.command()(status.status)

@@ -20,6 +20,14 @@ def test_a_shop_that_was_stopped_leaves_the_sources_healthy() -> None:
     assert stage_health(board(Files(status(postgres={"state": "stopped"}))), "sources", NOW)["health"] == "idle"
 
 
+def test_a_load_that_is_stalled_says_why_while_its_loader_says_so() -> None:
+    told = {"at": NOW - 1, "verdict": "stalled", "reason": "RAW.FCT_SALES does not exist"}
+    found = stage_health(board(Files(status(), loader=told)), "warehouse", NOW)
+    assert (found["health"], found["health_text"]) == ("recovering", "the load is stalled: RAW.FCT_SALES does not exist")
+    for other in ({**told, "at": NOW - 60}, {**told, "verdict": "loading"}):
+        assert stage_health(board(Files(status(), loader=other)), "warehouse", NOW)["health"] == "ok"
+
+
 @pytest.mark.parametrize(("restarts", "health"), [(0, "starting"), (2, "recovering")])
 def test_only_a_service_that_had_died_is_recovering(restarts: int, health: str) -> None:
     assert service_health(board(Files(status(lake={"state": "starting", "restarts": restarts}))), "lake", NOW) == health
