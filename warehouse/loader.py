@@ -31,7 +31,7 @@ from warehouse import watch
 from warehouse.client import Client
 from warehouse.ddl import landing
 from warehouse.evolution import Evolution
-from warehouse.streams import Stream, open_streams
+from warehouse.streams import Stream, close_streams, open_streams
 from warehouse.tail import START, Batch, Place, Tail
 
 if TYPE_CHECKING:
@@ -118,8 +118,7 @@ class Loader:
             self._gap = False
             self._seen, self._taken = 0, self._loaded
         streams, self.streams = self.streams, {}
-        for stream in streams.values():
-            stream.close()
+        close_streams(streams.values())
         self.client.close()
 
     def step(self) -> int:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
@@ -106,9 +106,7 @@ def open_streams(settings: Warehouse, tables: Sequence[Table], meanwhile: Callab
     failed = next(((t, e) for t, f in asked.items() if (e := f.exception())), None)
     if failed is None:
         return {table.name: future.result() for table, future in asked.items()}
-    for future in asked.values():
-        if not future.exception():
-            future.result().close()
+    close_streams(future.result() for future in asked.values() if not future.exception())
     raise UnavailableError(f"cannot open a channel of {landing(failed[0])}: {failed[1]}", "see `c360 logs warehouse`")
 
 
@@ -128,6 +126,11 @@ def _later(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, daemon=True).start()
     return future
+
+
+def close_streams(opened: Iterable[Stream]) -> None:
+    """All at once: one whose warehouse does not answer takes its time."""
+    wait([_later(stream.close) for stream in opened])
 
 
 def client(settings: Warehouse, table: Table) -> StreamingIngestClient:

@@ -41,7 +41,7 @@ class LakeWriter:
 
     def close(self) -> int:
         versions = {t.name: self.lake.delta(t).version() for t in DATA}
-        made = {**row(BATCHES, self.next, self.next), "versions": json.dumps(versions)}
+        made = {**row(BATCHES, self.next, self.next), "committed_at": dt.datetime.now(dt.UTC), "versions": json.dumps(versions)}
         self.lake.append(BATCHES, [made], "q", self.next)
         self.next += 1
         return self.next - 1

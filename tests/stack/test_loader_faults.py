@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,9 @@ import requests
 from lake_writer import LakeWriter, row
 from load_checks import Faults, differences, told, view_differences, wait, wait_shown
 from local_ports import new_state
+from typer.testing import CliRunner
 
+from commerce360.cli.main import app
 from commerce360.lake import Lake
 from commerce360.local.stack import Stack
 from commerce360.local.warehouse import prepare
@@ -21,6 +25,7 @@ from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_DATE, DIM_PRODUCT, FCT_REV
 from warehouse import ddl
 from warehouse.client import Client
 from warehouse.loader import AHEAD_ROWS
+from warehouse.watch import SILENT_S
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
 NEW = (Column("loyalty_note", "string"), Column("loyalty_level", "bigint"))
@@ -61,6 +66,12 @@ def faults(stack: Stack, lake: LakeWriter) -> Iterator[Faults]:
 def sql(stack: Stack, lake: LakeWriter) -> Iterator[Client]:
     with Client(stack.settings().warehouse) as sql:
         yield sql
+
+
+def status(stack: Stack, *more: str) -> tuple[int, dict[str, Any]]:
+    """`c360 warehouse status`: its exit code, and what it says of each table."""
+    found = CliRunner().invoke(app, ["warehouse", "status", "--state", str(stack.state.root), "--json", *more])
+    return found.exit_code, {t["table"]: t for t in json.loads(found.stdout)}
 
 
 def on(kind: str, action: str, count: int = 1, **more: Any) -> dict[str, Any]:
@@ -199,6 +210,11 @@ def test_a_table_that_is_missing_holds_up_the_load_says_so_and_nothing_is_torn(s
     assert "RAW.FCT_REVIEWS" in found["error"]
     assert (found["batch_id"], found["lag_batches"]) == (shown, 1)
     assert sql.query("SELECT MAX(BATCH_ID) AS B FROM OPS.LAKE_BATCHES") == [{"b": shown}]
+    code, tables = status(stack, "--stalled-after", "600")
+    assert code == 1
+    assert {t for t, found in tables.items() if found["verdict"] == "stalled"} == {"gold.fct_reviews"}
+    assert "RAW.FCT_REVIEWS" in tables["gold.fct_reviews"]["reason"]
+    assert tables["ops.batches"]["rows_waiting"] == 1
     sql.query("ALTER TABLE RAW.REVIEWS_AWAY RENAME TO RAW.FCT_REVIEWS")
     wait_shown(stack, last)
     assert wait(lambda: (m := told(stack))["failures"] == 0 and m)["error"] == ""
@@ -219,6 +235,25 @@ def test_batches_that_a_stopped_warehouse_does_not_take_wait_in_the_lake(stack: 
         os.kill(pid, signal.SIGCONT)
     wait_shown(stack, last)
     assert differences(stack) == []
+
+
+def test_a_loader_that_does_not_run_is_the_reason_when_rows_wait(stack: Stack, lake: LakeWriter) -> None:
+    wait_shown(stack, lake.batch())
+    code, tables = status(stack)
+    assert (code, {t["verdict"] for t in tables.values()}) == (0, {"current"})
+    assert all(t["warehouse_token"] == f"{t['lake_version']}:0" and t["rows_waiting"] == 0 for t in tables.values())
+    stack.stop_service("loader")
+    last = lake.batch(3)
+    silent = wait(lambda: time.time() - told(stack)["at"] > SILENT_S)
+    assert silent
+    code, tables = status(stack, "--stalled-after", "5")
+    assert code == 1
+    assert {(t["verdict"], t["reason"], t["rows_waiting"]) for n, t in tables.items() if n != "ops.batches"} == {
+        ("stalled", "the loader does not run", 3)
+    }
+    stack.start_service("loader")
+    wait_shown(stack, last)
+    assert status(stack)[0] == 0
 
 
 def test_whatever_went_wrong_the_views_are_the_lakes_gold(stack: Stack, lake: LakeWriter) -> None:
