@@ -30,7 +30,7 @@ from warehouse.backfill import Backfill, Day
 from warehouse.client import Client
 from warehouse.loader import Loader
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 A_DAY = 86_400  # the writer stamps batch n as committed n seconds after its beginning
 FIRST, SECOND, THIRD = (T0.date() + dt.timedelta(days=n) for n in range(3))
 

@@ -22,7 +22,7 @@ from topic_records import Topics
 from connect_configs.files import CONFIGS
 from connect_configs.plans import first_load
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 NUMBERS = itertools.count(1)
 
 

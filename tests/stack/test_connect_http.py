@@ -17,7 +17,7 @@ from commerce360.local import addresses
 from connect_configs.client import Connect
 from connect_configs.http import Access, ConnectError, ConnectUnavailableError, NotConnectError
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 NAME = "web-reviews"
 MOMENT = "json:409:Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
 HOSTILE = ["a b", "ünïcode", "a;b", "semi;x=y", "a+b", "a?b#c", "-", "x" * 150]

@@ -23,7 +23,7 @@ from connect_configs.plans import removal
 from connect_configs.sources import SourceError
 from connect_configs.variables import Variables
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 TABLE = ("public", "items")
 RUNNING, READING = "waiting for transactions that run at the source", "waiting for the connector to have read that far"
 NUMBERS = itertools.count(1)

@@ -19,7 +19,7 @@ from topic_records import Topics
 
 from commerce360.errors import UnavailableError
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 FAR = 2**32  # bytes of log that no test writes
 
 

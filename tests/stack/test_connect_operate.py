@@ -10,7 +10,7 @@ import pytest
 from connect_cluster import ConnectCluster, connect_cluster, wait
 from topic_records import Topics
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 NAME = "repairs"
 PUBLICATION = "CREATE PUBLICATION dbz_publication FOR TABLE items, dbz_signal, dbz_heartbeat"
 CAUSE = "task 0 FAILED: ConnectException: Publication autocreation is disabled"

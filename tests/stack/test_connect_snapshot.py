@@ -20,7 +20,7 @@ from commerce360.errors import UnavailableError
 from connect_configs import snapshot
 from connect_configs.model import Config
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 NAME, CHUNK = "shots", 8  # so many chunks that their progress can be seen
 ROWS = 3000
 TABLES = """

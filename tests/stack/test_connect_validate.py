@@ -18,7 +18,7 @@ from connect_configs.cluster import Cluster
 from connect_configs.files import CONFIGS, configurations
 from connect_configs.variables import Variables
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SECRET = "hunter2-secret"
 LIMIT = "max_slot_wal_keep_size"
 Check = Callable[..., dict[str, Finding]]

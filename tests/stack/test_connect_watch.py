@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from connect_cluster import ConnectCluster, connect_cluster, wait
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 OURS = ["oltp-postgres", "web-clickstream", "web-reviews"]
 
 

@@ -27,7 +27,7 @@ from warehouse.client import Client
 from warehouse.loader import AHEAD_ROWS
 from warehouse.watch import SILENT_S
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 NEW = (Column("loyalty_note", "string"), Column("loyalty_level", "bigint"))
 
 

@@ -14,7 +14,7 @@ from commerce360.lake import Lake
 from commerce360.local.stack import INGEST, Stack
 from schemas.tables import DEAD_LETTERS, DIM_CUSTOMER
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SHOP = {"customers": 5, "products": 2, "past_orders": 2, "past_clicks": 1, "past_reviews": 1}
 ADDED = ("loyalty_note", "loyalty_level")
 Version = dict[str, Any]

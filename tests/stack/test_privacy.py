@@ -48,7 +48,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     command = [sys.executable, "-m", "commerce360.cli.main"]
     try:
         up = [*command, "up", "--rate", "4", "--state", str(state)]
-        done = subprocess.run(up, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(up, env=environment, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
         wait(lambda: bool(metrics.read(state, "shop")))  # it has its customers now, and makes no traffic for others
         yield settings_of_running(state)

@@ -25,7 +25,7 @@ from commerce360.local.state import State
 from commerce360.local.supervisor import Supervisor
 from commerce360.settings import Settings
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1500)]
 TOPIC = "made.public.items"
 SOURCE = {"type": "record", "name": "Source", "fields": [{"name": n, "type": "long"} for n in ("lsn", "ts_us")]}
 ROW = {

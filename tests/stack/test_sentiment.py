@@ -25,7 +25,7 @@ from schemas.topics import REVIEWS, SENTIMENT
 from stream_jobs.sentiment.intake import GROUP
 from stream_jobs.sentiment.text import Text
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SHOP = {"customers": 5, "products": 3, "past_orders": 0, "past_clicks": 0, "past_reviews": 0}
 NOW = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 

@@ -22,7 +22,7 @@ from producers.wire import OrderCodec, order_schema
 from producers.year import Plan
 from schemas.topics import ORDER_EVENTS
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SHOP = {"customers": 20, "products": 5, "past_orders": 5, "past_clicks": 20, "past_reviews": 2}
 PLAN = Plan(seed=3, customers=60, products=12, days=90, end_us=seasons.micros(dt.datetime(2026, 11, 1, tzinfo=dt.UTC)))
 

@@ -31,7 +31,7 @@ from schemas.tables import BATCHES
 from warehouse.client import Client
 from warehouse.streams import open_streams
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SCRATCH = "C360_CONTRACT"
 TABLE = "CREATE OR REPLACE TABLE RAW.T (N NUMBER(38,0) NOT NULL, TS TIMESTAMP_NTZ(6), D DATE, P NUMBER(38,2), S VARCHAR, B BOOLEAN)"
 NOON = dt.datetime(2026, 3, 1, 12, 0, 0, 123456)  # noqa: DTZ001 - TIMESTAMP_NTZ has no zone
