@@ -7,9 +7,9 @@ Secrets are read from files that the settings name; their values stand in no arg
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from commerce360.errors import ConfigError
@@ -86,7 +86,7 @@ class Warehouse(BaseModel):
     user: str = "c360_loader"
     role: str = "C360_LOADER"
     warehouse: str = "C360_LOAD"
-    database: str = "COMMERCE360"
+    database: Annotated[str, StringConstraints(to_upper=True)] = "COMMERCE360"  # part of checksums and of names that are compared
     private_key_file: Path | None = None  # PKCS#8 PEM, for both the connector and the streaming SDK
     streaming_url: str = "https://127.0.0.1:19086"
     ca_file: Path | None = None  # private CA of the local server; None in the cloud

@@ -13,6 +13,7 @@ from warehouse.generated import grant, revoke
 
 MIGRATE = "run `c360 warehouse apply`"
 REPEAT = "run `c360 warehouse apply --repeat`"
+ACCOUNT = "run `c360 warehouse account --apply`"
 BY_HAND = "change it back, or change schemas/ and write a migration with `c360 warehouse draft NAME`"
 RETYPE = "rows would have to be loaded anew: mend it by hand, or change schemas/"
 ADD = "add it to schemas/ and write a migration with `c360 warehouse draft NAME`, or drop it"
@@ -38,7 +39,7 @@ class Drift:
 
 
 def compare(wanted: Catalog, live: Catalog, database: str) -> list[Drift]:
-    return [*structure(wanted, live), *_grants(wanted.grants, live.grants, database), *_errors(live)]
+    return [*structure(wanted, live), *_policies(wanted, live), *_grants(wanted.grants, live.grants, database), *_errors(live)]
 
 
 def structure(wanted: Catalog, live: Catalog) -> Iterator[Drift]:
@@ -91,8 +92,18 @@ def _relation(wanted: Relation, found: Relation) -> Iterator[Drift]:
         if other.name not in known:
             yield Drift(f"{wanted.name}.{other.name}", "column", "", other.type, _extra(wanted))
     order = [c.name for c in found.columns if c.name in known]
+    if wanted.kind == found.kind == VIEW and not found.query.endswith(wanted.query):
+        yield Drift(wanted.name, "query", "that of schemas/", "another", REPEAT)
     if wanted.kind == VIEW and order != [c.name for c in wanted.columns if c.name in order]:
         yield Drift(wanted.name, "order of columns", "that of schemas/", "another", REPEAT)
+
+
+def _policies(wanted: Catalog, live: Catalog) -> Iterator[Drift]:
+    for name, body in wanted.policies.items():
+        if name not in live.policies:
+            yield Drift(name, "policy", "there", "", REPEAT)
+        elif live.policies[name] != body:
+            yield Drift(name, "body", body, live.policies[name], REPEAT)
 
 
 def _column(where: str, wanted: Column, found: Column, hint: str) -> Iterator[Drift]:
@@ -114,14 +125,15 @@ def _extra(relation: Relation) -> str:
 
 def _grants(wanted: frozenset[Grant], found: frozenset[Grant], database: str) -> Iterator[Drift]:
     for one in sorted(wanted - found, key=str):
-        hint = "run `c360 warehouse account --apply`" if one.kind == "WAREHOUSE" else grant(one).replace("{{ database }}", database)
+        hint = ACCOUNT if one.kind == "WAREHOUSE" else grant(one).replace("{{ database }}", database)
         yield Drift(_on(one), f"{one.privilege} of {one.role}", "granted", "", hint)
     for one in sorted(found - wanted, key=str):
-        yield Drift(_on(one), f"{one.privilege} of {one.role}", "", "granted", revoke(one, database))
+        owned = one.privilege == "OWNERSHIP"
+        yield Drift(_on(one), f"{one.privilege} of {one.role}", "", "granted", ACCOUNT if owned else revoke(one, database))
 
 
 def _on(one: Grant) -> str:
-    return one.name or "the database"
+    return one.name or f"the {one.kind.lower()}"
 
 
 def _errors(live: Catalog) -> Iterator[Drift]:

@@ -72,6 +72,10 @@ def _grant_statements() -> Iterator[str]:
 
 
 def revoke(found: Grant, database: str) -> str:
+    if found.kind == "ROLE":
+        return f"REVOKE ROLE {found.name} FROM ROLE {found.role}"
+    if found.kind == "ACCOUNT":
+        return f"REVOKE {found.privilege} ON ACCOUNT FROM ROLE {found.role}"
     name = found.name if found.kind == "WAREHOUSE" else f"{database}{'.' if found.name else ''}{found.name}"
     return f"REVOKE {found.privilege} ON {found.kind} {name} FROM ROLE {found.role}"
 

@@ -104,6 +104,7 @@ class Loader:
         self._taken = self.streams[BATCHES.name].place
         self._seen, self._loaded = 0, self._taken
         self.batch_id = self.shown_batch()
+        self._refuse_other_history()
         self.evolution.check({t: self.streams[t.name].place for t in self.data})
         self._fill_gaps()
 
@@ -260,10 +261,23 @@ class Loader:
     def _refuse_other_lake(self, table: Table) -> None:
         place, version = self.streams[table.name].place, self.tail.version(table)
         if place.version > version:
-            raise C360Error(
-                f"the warehouse was filled from another lake: it has version {place.version} of {table.name}, this one ends at {version}",
-                f"point C360_LAKE__ROOT at that lake, or drop database {self.settings.warehouse.database} to load this one",
-            )
+            raise self._other_lake(f"it has version {place.version} of {table.name}, this one ends at {version}")
+
+    def _refuse_other_history(self) -> None:
+        """A lake may have got as far as another one: its newest batch that is loaded must be the one that the warehouse has."""
+        shown = self.tail.batch_at(self._loaded) if self._loaded > START else None
+        if shown is None:
+            return
+        found = self.client.query("SELECT COMMITTED_AT FROM OPS.LAKE_BATCHES WHERE BATCH_ID = %s", (shown.batch_id,))
+        times = {row["committed_at"] for row in found}
+        if times and shown.committed_at not in times:
+            raise self._other_lake(f"batch {shown.batch_id} was complete at {min(times)} there, at {shown.committed_at} in this one")
+
+    def _other_lake(self, how: str) -> C360Error:
+        return C360Error(
+            f"the warehouse was filled from another lake: {how}",
+            f"point C360_LAKE__ROOT at that lake, or drop database {self.settings.warehouse.database} to load this one",
+        )
 
     def _note_queryable(self, batch_id: int) -> None:
         """Ask the warehouse as an analyst would until it shows the batch."""

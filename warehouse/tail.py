@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,14 @@ class Batch:
     batch_id: int
     versions: dict[str, int]
     rows: pa.Table
+
+    @property
+    def committed_at(self) -> dt.datetime | None:
+        """UTC, without a zone, as the warehouse has it."""
+        import pyarrow as pa
+
+        found: dt.datetime | None = self.rows["committed_at"].cast(pa.timestamp("us"))[-1].as_py()
+        return found
 
 
 class Tail:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from commerce360.settings import Warehouse
+from warehouse import apply
 from warehouse.apply import plan
 from warehouse.history import Done
 from warehouse.scripts import Script
@@ -49,3 +51,10 @@ def test_a_versioned_script_that_comes_too_late_is_refused(version, refused):
     (step,) = plan([Script(f"V{version}__late.sql", "SELECT 5")], done(FIRST, SECOND), VALUES)
     assert (step.refused is not None) == refused
     assert step.runs != refused
+
+
+def test_the_databases_name_in_small_letters_is_the_same_database():
+    small, large = (apply.variables(Warehouse(database=name)) for name in ("shop_dwh", "SHOP_DWH"))
+    script = Script("V1.0.0__a.sql", "CREATE SCHEMA {{ database }}.A;")
+    done = Done({script.name: script.checksum(large)}, "1.0.0")
+    assert [step.why for step in plan([script], done, small)] == [""]
