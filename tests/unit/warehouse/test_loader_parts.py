@@ -100,7 +100,7 @@ def test_a_line_that_a_killed_loader_left_half_does_not_swallow_the_next_one(tmp
 
 
 def test_another_lake_that_has_got_as_far_as_the_warehouse_is_refused_as_well(migrated, tmp_path):
-    here, there = dt.datetime(2026, 1, 2, tzinfo=dt.UTC), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    here, there = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     lake = Lake(LakeSettings(root=str(tmp_path / "lake")))
     lake.create(BATCHES)
     lake.append(BATCHES, [{**{c.name: None for c in BATCHES.columns}, "batch_id": 0, "versions": "{}", "committed_at": here}], "q", 0)
@@ -111,6 +111,6 @@ def test_another_lake_that_has_got_as_far_as_the_warehouse_is_refused_as_well(mi
         owner.query("INSERT INTO OPS.LAKE_BATCHES (BATCH_ID, COMMITTED_AT) SELECT 0, %s::TIMESTAMP_NTZ", (str(there)[:19],))
         with pytest.raises(C360Error, match=r"another lake: batch 0 was complete at 2026-01-01.*at 2026-01-02"):
             made._refuse_other_history()
-        owner.query("UPDATE OPS.LAKE_BATCHES SET COMMITTED_AT = %s::TIMESTAMP_NTZ", (str(here)[:19],))
+        owner.query("UPDATE OPS.LAKE_BATCHES SET COMMITTED_AT = %s::TIMESTAMP_NTZ", (str(here)[:26],))
         made._refuse_other_history()
     made.client.close()

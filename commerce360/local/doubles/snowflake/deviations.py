@@ -48,10 +48,5 @@ DEVIATIONS = (
     ),
     Deviation("stages_outlive_a_restart", "stages and their files stay", "stages are forgotten at a restart"),
     # Snowpipe Streaming
-    Deviation(
-        "a_row_that_does_not_fit_is_set_aside_and_the_others_arrive",
-        "a row that does not fit goes to an error table",
-        "the request is refused and the channel becomes invalid",
-    ),
     Deviation("rows_become_visible_some_time_after_a_flush", "some seconds", "at once"),
 )
