@@ -21,6 +21,7 @@ from commerce360.cli.main import app
 from commerce360.lake import Lake
 from commerce360.local.stack import Stack
 from commerce360.local.warehouse import prepare
+from schemas.access import LOADER
 from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_DATE, DIM_PRODUCT, FCT_REVIEWS, FED, Column, Table
 from warehouse import ddl
 from warehouse.client import Client
@@ -37,10 +38,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         stack.start_service("warehouse")
         prepare(stack.settings())
-        with Client(stack.settings().warehouse) as sql:
-            for table in FED:
-                sql.query(f"ALTER TABLE {ddl.landing(table)} SET ERROR_LOGGING = TRUE")
-            sql.query("ALTER TABLE RAW.DIM_CUSTOMER SET ENABLE_SCHEMA_EVOLUTION = TRUE")
         yield stack
     finally:
         stack.stop()
@@ -132,13 +129,14 @@ def test_a_channel_that_is_lost_is_opened_at_what_is_committed(
     assert counts(sql) == {lake.rows}
 
 
-def replaced(table: Table, narrow: str = "") -> str:
-    """The landing table anew, empty; `narrow`: a column of it that takes less than the lake has."""
+def replace(sql: Client, table: Table, narrow: str = "") -> None:
+    """The landing table anew, empty; `narrow`: a column of it that takes less than the lake has. A new table has no grants."""
     made = ddl.create_table(table).replace("CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE TABLE", 1)
     if narrow:
         made, count = re.subn(rf'"{narrow}" \S+', f'"{narrow}" NUMBER(1,0)', made, count=1)
         assert count
-    return made
+    sql.query(made)
+    sql.query(f"GRANT INSERT, EVOLVE SCHEMA ON TABLE {ddl.landing(table)} TO ROLE {LOADER}")
 
 
 def test_a_table_that_was_replaced_is_loaded_again_and_no_other_even_while_the_lake_rests(
@@ -146,7 +144,7 @@ def test_a_table_that_was_replaced_is_loaded_again_and_no_other_even_while_the_l
 ) -> None:
     wait_shown(stack, lake.batch(20))
     rows = told(stack)["rows_total"]
-    sql.query(replaced(FCT_REVIEWS))
+    replace(sql, FCT_REVIEWS)
     found = wait(lambda: (m := told(stack))["rows_total"] > rows and m["verdict"] == "current" and m)
     assert found["rows_total"] - rows == lake.rows
     assert counts(sql) == {lake.rows}
@@ -156,7 +154,7 @@ def test_a_table_that_was_replaced_is_loaded_again_and_no_other_even_while_the_l
 
 def test_rows_that_do_not_fit_are_set_aside_and_counted_and_the_others_are_shown(stack: Stack, lake: LakeWriter, sql: Client) -> None:
     wait_shown(stack, lake.batch(20))
-    sql.query(replaced(DIM_DATE, narrow="DATE_KEY"))  # as if someone had altered it: numbers of two digits do not fit any more
+    replace(sql, DIM_DATE, narrow="DATE_KEY")  # as if someone had altered it: numbers of two digits do not fit any more
     wait_shown(stack, lake.batch(3))
     found = wait(lambda: (m := told(stack))["rows_rejected"] and m["verdict"] == "current" and m)
     assert found["rows_rejected"] == {"RAW.DIM_DATE": lake.rows - 10}
@@ -166,7 +164,7 @@ def test_rows_that_do_not_fit_are_set_aside_and_counted_and_the_others_are_shown
     assert {(r["error_code"], r["m"]) for r in aside} == {(100038, "Numeric value is not recognized: DATE_KEY")}
     assert sorted(r["n"] for r in aside) == list(range(10, lake.rows))
     assert differences(stack, [t for t in FED if t is not DIM_DATE]) == []
-    sql.query(replaced(DIM_DATE))
+    replace(sql, DIM_DATE)
     wait(lambda: (m := told(stack))["verdict"] == "current" and not m["rows_rejected"])
     assert counts(sql) == {lake.rows}
 
@@ -203,7 +201,7 @@ def test_a_value_that_the_warehouse_has_no_column_for_is_not_shown_as_loaded(sta
     for _ in range(2):  # nor after channels were opened again
         found = wait(lambda: (m := told(stack))["failures"] and "RAW.DIM_PRODUCT has no column COLOUR" in m["error"] and m)
         assert found["batch_id"] == shown
-    sql.query(replaced(DIM_PRODUCT))
+    replace(sql, DIM_PRODUCT)
     wait_shown(stack, last)
     assert sql.query(f"SELECT COLOUR FROM RAW.DIM_PRODUCT WHERE BATCH_ID = {last}") == [{"colour": "red"}]
     assert counts(sql) == {lake.rows}
