@@ -189,7 +189,7 @@ class Loader:
 
     def _committed(self) -> dict[str, Place]:
         """How far each table is in the warehouse."""
-        found = {t.name: self.streams[t.name].committed() for t in self.data}
+        found = {name: stream.committed() for name, stream in self.streams.items()}
         if found != self._places:
             self._places, self._came_further, self.moved_at = found, time.monotonic(), time.time()
         return found
