@@ -31,7 +31,7 @@ from warehouse import watch
 from warehouse.client import Client
 from warehouse.ddl import landing
 from warehouse.evolution import Evolution
-from warehouse.streams import Stream, close_streams, open_streams
+from warehouse.streams import Stream, close_streams, committed, open_streams
 from warehouse.tail import START, Batch, Place, Tail
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Loader:
 
     def _committed(self) -> dict[str, Place]:
         """How far each table is in the warehouse."""
-        found = {name: stream.committed() for name, stream in self.streams.items()}
+        found = committed(self.streams)
         if found != self._places:
             self._places, self._came_further, self.moved_at = found, time.monotonic(), time.time()
         return found
@@ -201,11 +201,11 @@ class Loader:
 
     def _show(self) -> int:
         """Their rows of ops.batches, once all data before them is committed: the views then show them."""
-        committed = self._committed()
+        done = self._committed()
         if not self._sent:
             self.moved_at = time.time()
             return 0
-        whole = list(takewhile(lambda sent: all(committed[name] >= place for name, place in sent.needs.items()), self._sent))
+        whole = list(takewhile(lambda sent: all(done[name] >= place for name, place in sent.needs.items()), self._sent))
         if not whole:
             if time.monotonic() - max(self._sent[0].at, self._came_further) > COMMIT_TIMEOUT_S:
                 raise _not_committed()

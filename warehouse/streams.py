@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
@@ -68,13 +68,17 @@ class Stream:
         """Send what is buffered and wait until the server has taken it; it may commit it later."""
         self.channel.wait_for_flush(FLUSH_TIMEOUT_S)
 
+    @property
+    def is_due(self) -> bool:
+        return bool(self._sent) or time.monotonic() - self._asked > QUIET_CHECK_S
+
     def committed(self) -> Place:
         """How far the warehouse is, as the SDK knows it: its status is up to a second old, and the first one takes as long.
 
         A channel that has nothing to commit is asked now and then too: its table may have been replaced. Raises what the SDK raises for a
         channel that was refused or is gone, UnavailableError for one in another state.
         """
-        if self._sent or time.monotonic() - self._asked > QUIET_CHECK_S:
+        if self.is_due:
             status = self.channel.get_channel_status()
             self._asked = time.monotonic()
             found = Place.parse(status.latest_committed_offset_token)
@@ -126,6 +130,13 @@ def _later(work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, daemon=True).start()
     return future
+
+
+def committed(opened: Mapping[str, Stream]) -> dict[str, Place]:
+    """How far each of them is. They are asked at once: the SDK lets one that was not asked for a while wait for up to a second."""
+    asked = {name: _later(stream.committed) for name, stream in opened.items() if stream.is_due}
+    wait(asked.values())
+    return {name: asked[name].result() if name in asked else stream.committed() for name, stream in opened.items()}
 
 
 def close_streams(opened: Iterable[Stream]) -> None:
