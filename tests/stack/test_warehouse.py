@@ -110,8 +110,8 @@ def wait(until: Callable[[], Any], timeout_s: float = 60.0) -> Any:
 
 def send(channel: Any, low: int, high: int, text: str = "x") -> None:
     channel.append_rows([{"N": n, "S": text} for n in range(low, high)], str(low), str(high))
-    channel.wait_for_flush(60)
-    channel.wait_for_commit(lambda token: token is not None and int(token) >= high, 60)
+    channel.wait_for_flush(240)
+    channel.wait_for_commit(lambda token: token is not None and int(token) >= high, 240)
 
 
 def numbers(sql: Client) -> list[int]:
