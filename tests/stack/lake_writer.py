@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any
 
@@ -17,10 +17,11 @@ DATA = tuple(t for t in FED if t is not BATCHES)
 
 
 class LakeWriter:
-    """`next` is the id of the batch to come."""
+    """`next` is the id of the batch to come; `clock` says when a batch with that id is committed, now if there is none."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, clock: Callable[[int], dt.datetime] | None = None) -> None:
         self.lake = lake
+        self.clock = clock or (lambda _: dt.datetime.now(dt.UTC))
         self.next = 0
         self.rows = 0
         for table in FED:
@@ -41,7 +42,7 @@ class LakeWriter:
 
     def close(self) -> int:
         versions = {t.name: self.lake.delta(t).version() for t in DATA}
-        made = {**row(BATCHES, self.next, self.next), "committed_at": dt.datetime.now(dt.UTC), "versions": json.dumps(versions)}
+        made = {**row(BATCHES, self.next, self.next), "committed_at": self.clock(self.next), "versions": json.dumps(versions)}
         self.lake.append(BATCHES, [made], "q", self.next)
         self.next += 1
         return self.next - 1

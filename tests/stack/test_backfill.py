@@ -49,7 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def lake(stack: Stack) -> LakeWriter:
     """Three days of batches, all of them loaded."""
-    made = LakeWriter(Lake(stack.settings().lake))
+    made = LakeWriter(Lake(stack.settings().lake), clock=lambda batch_id: T0 + dt.timedelta(seconds=batch_id))
     for day, batches in enumerate((3, 4, 2)):
         made.next = day * A_DAY
         for n in range(batches):
