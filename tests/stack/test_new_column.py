@@ -45,7 +45,7 @@ def history(stack: Stack, customer_id: int) -> list[Version]:
 
 def wait(stack: Stack, customer_id: int, until: Callable[[Version], bool]) -> list[Version]:
     """The history once its last version is as wanted."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not ((found := history(stack, customer_id)) and until(found[-1])):
         assert time.monotonic() < deadline, found
         time.sleep(0.2)
