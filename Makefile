@@ -135,7 +135,7 @@ $(STAMPS)/schemachange: requirements/schemachange.txt $(STAMPS)/uv
 	@touch $@
 
 lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
-	$(LOCK) setup.cfg --extra lake --extra warehouse --extra shop --extra page --extra local --extra sentiment --extra tableau -o requirements/runtime.txt
+	$(LOCK) setup.cfg --extra lake --extra calendar --extra warehouse --extra shop --extra page --extra local --extra sentiment --extra tableau -o requirements/runtime.txt
 	$(LOCK) setup.cfg --all-extras -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) requirements/mongo.in -o requirements/mongo.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt
