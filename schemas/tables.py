@@ -284,6 +284,26 @@ BATCHES = Table(
     feed=True,
 )
 
+BACKFILLS = Table(
+    "ops.backfills",
+    "One row for each slice of a backfill that the lake job has served: what it looked at, and what it changed.",
+    (
+        Column("run_id", "string", "of the backfill", nullable=False),
+        Column("number", "int", "of the slice within its run, from 0", nullable=False),
+        Column("day", "string", "ISO 8601 day that the keys belong to; empty for a table without days"),
+        Column("table", "string", "that was looked at", nullable=False),
+        Column("keys", "int", "keys that were looked at"),
+        Column("records", "int", "records that were read again from bronze"),
+        Column("changed", "int", "rows of these keys that were appended to the table"),
+        Column("rejected", "int", "records that cannot be used; their dead letters are in bronze"),
+        Column("served_at", "timestamp", "when the rows were written"),
+        Column("batch_id", "bigint", "lake batch that served it", nullable=False),
+    ),
+    key=("run_id", "number"),
+    newest=("batch_id",),
+    feed=False,
+)
+
 TABLES = (
     RECORDS,
     DEAD_LETTERS,
@@ -300,6 +320,7 @@ TABLES = (
     FCT_SESSIONS,
     FCT_REVIEWS,
     *MARTS,
+    BACKFILLS,
     BATCHES,
 )
 BY_NAME = {table.name: table for table in TABLES}

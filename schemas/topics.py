@@ -13,7 +13,7 @@ RETENTION_MS = 7 * 24 * 3600 * 1000
 @dataclass(frozen=True)
 class Topic:
     name: str
-    system: str  # 'postgres' (Debezium), 'mongo' (MongoDB source connector); with keys of plain text: 'web' (order producer), 'ai' (scorer)
+    system: str  # 'postgres' (Debezium), 'mongo' (MongoDB source connector), 'web' (order producer), 'ai' (scorer), 'ops' (our own tools)
     entity: str  # table, collection or event name at the source
     partitions: int = 3
 
@@ -30,6 +30,8 @@ CLICKSTREAM = Topic("web.shop.clickstream", "mongo", "clickstream")
 REVIEWS = Topic("web.shop.reviews", "mongo", "reviews")
 ORDER_EVENTS = Topic("shop.orders.events", "web", "order_placed")
 SENTIMENT = Topic("ai.shop.sentiment", "ai", "review_sentiment")
+BACKFILL = Topic("ops.lake.backfill", "ops", "backfill_slice", partitions=1)
+PLAIN_KEYS = ("web", "ai", "ops")  # systems whose records have plain text as their key
 
-TOPICS = (CUSTOMERS, PRODUCTS, ORDERS, ORDER_ITEMS, CLICKSTREAM, REVIEWS, ORDER_EVENTS, SENTIMENT)
+TOPICS = (CUSTOMERS, PRODUCTS, ORDERS, ORDER_ITEMS, CLICKSTREAM, REVIEWS, ORDER_EVENTS, SENTIMENT, BACKFILL)
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -9,8 +9,9 @@ Order of commits, and why a crash between any two loses and doubles nothing:
    while it still says the one. Where they or any later gold have the batch's stamp, they are decided and not made again.
 5. gold: a replay folds the same records into what is stored and finds no difference, so it appends nothing.
 6. the 360 view: it follows from silver and gold, and a replay finds no difference.
-7. ops.batches, last: what a reader may see ends with it; one row a batch. A replay of a batch that has it does nothing.
-8. The caches take over the rows, and Spark marks the batch as finished in its checkpoint.
+7. ops.backfills: what became of slices of backfills (`slices`), if the batch has any. A replay counts what is left to change.
+8. ops.batches, last: what a reader may see ends with it; one row a batch. A replay of a batch that has it does nothing.
+9. The caches take over the rows, and Spark marks the batch as finished in its checkpoint.
 
 Spark appends bronze, where all bytes go. The other tables get few rows a batch, and delta-rs commits those in a tenth of the time that
 Spark's writer needs. Only the first batch after a start can be a replay, so only that one looks for stamps.
@@ -21,7 +22,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,8 +30,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
-from schemas.tables import BATCHES, CLICKSTREAM, DEAD_LETTERS, FCT_SALES_MOVES, RECORDS, REVIEWS, TABLES, Table
+from schemas.tables import BACKFILLS, BATCHES, BY_NAME, CLICKSTREAM, DEAD_LETTERS, FCT_SALES_MOVES, RECORDS, REVIEWS, TABLES, Table
+from schemas.topics import BACKFILL
 from stream_jobs import bronze
+from stream_jobs.again import Again
 from stream_jobs.checkpoint import Offsets
 from stream_jobs.decode import Schema
 from stream_jobs.entity import Record, Rejection, Row
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 # Tables that a replay would fill twice; folds need no stamp, they find no difference.
-STAMPED = (RECORDS, DEAD_LETTERS, *(d.table for d in DOCUMENTS), BATCHES)
+STAMPED = (RECORDS, DEAD_LETTERS, *(d.table for d in DOCUMENTS), BACKFILLS, BATCHES)
 REBASED = "c360.rebased"  # property of the moves: the last batch in which histories that were folded again came, with their roles
 
 
@@ -128,25 +131,21 @@ class Batch:
         try:
             if RECORDS not in written:
                 pending.append(self.threads.submit(self._bronze, bronze.records(raw, batch_id), batch_id))
-            records, silver = self._take(raw, batch_id, self._moved(batch_id, ends))
+            moved = self._moved(batch_id, ends)
+            again = self._asked(raw, moved)
+            records, silver = self._take(raw, batch_id, moved, again)
             with self._timed("fold"):
-                folded = self.folds.apply(records)
-            rejected = dead_letters([*(r for s in silver.values() for r in s.rejections), *folded.rejections], batch_id)
-            done.records = len(records) + sum(s.records for s in silver.values())
+                folded = self.folds.apply([*records, *again.records(self.folds.topics)], again.look(self.folds))
+            bad = [*again.rejections, *again.news([*(r for s in silver.values() for r in s.rejections), *folded.rejections])]
+            rejected = dead_letters(bad, batch_id)
+            done.records = len(records) + sum(s.records for s in silver.values()) + len(again.asked_by)
             done.rejected = len(rejected)
             if DEAD_LETTERS not in written:
                 self._append(DEAD_LETTERS, rejected, batch_id)
-            for table, found in silver.items():
-                done.rows[table.name] = found.rows.num_rows
-                if table not in written:
-                    self._append(table, found.rows, batch_id)
-            if not decided:
-                done.rows[FCT_SALES_MOVES.name] = len(folded.moves)
-                self._append(FCT_SALES_MOVES, [{**row, "batch_id": batch_id} for row in folded.moves], batch_id)
-            for table, rows in folded.rows.items():
-                done.rows[table.name] = len(rows)
-                self._append(table, [{**row, "batch_id": batch_id} for row in rows], batch_id)
-            self._keep_view(done, records, silver, folded)
+            self._write(done, silver, folded, written, decided)
+            made = self._keep_view(done, records, silver, folded, again)
+            if BACKFILLS not in written:
+                self._serve(batch_id, again, {**{t: d.rows for t, d in silver.items()}, **folded.rows, **made}, bad)
             done.newest_event = max((r["event_ts"] for rows in folded.rows.values() for r in rows if r["event_ts"]), default=None)
             with self._timed("wait"):
                 for future in pending:
@@ -160,31 +159,62 @@ class Batch:
         done.committed_at = time.time()
         return done
 
-    def _keep_view(self, done: Done, records: Sequence[Record], silver: dict[Table, Sorted], folded: Folded) -> None:
+    def _write(self, done: Done, silver: dict[Table, Sorted], folded: Folded, written: frozenset[Table], decided: bool) -> None:
+        """Silver, moves, gold, in this order."""
+        for table, found in silver.items():
+            done.rows[table.name] = found.rows.num_rows
+            if table not in written:
+                self._append(table, found.rows, done.batch_id)
+        if not decided:
+            done.rows[FCT_SALES_MOVES.name] = len(folded.moves)
+            self._append(FCT_SALES_MOVES, [{**row, "batch_id": done.batch_id} for row in folded.moves], done.batch_id)
+        for table, rows in folded.rows.items():
+            done.rows[table.name] = len(rows)
+            self._append(table, [{**row, "batch_id": done.batch_id} for row in rows], done.batch_id)
+
+    def _keep_view(
+        self, done: Done, records: Sequence[Record], silver: dict[Table, Sorted], folded: Folded, again: Again
+    ) -> dict[Table, list[Row]]:
         """What the batch changes in the 360 view, after all that it follows from. Its tables do not depend on each other."""
         if self.view is None:
-            return
+            return {}
         times = [s.newest for s in silver.values() if s.newest is not None]
-        if records:
-            times.append(timestamp(max(r.timestamp_us for r in records)))
+        if stamps := [r.timestamp_us for r in (*records, *again.asked_by)]:
+            times.append(timestamp(max(stamps)))
         with self._timed("view"):
             clicks, reviews = (silver[t].rows.to_pylist() if t in silver else [] for t in (CLICKSTREAM, REVIEWS))
-            made = self.view.apply(Changes(clicks, reviews, folded.outcomes, max(times, default=None)))
+            made = self.view.apply(Changes(clicks, reviews, folded.outcomes, max(times, default=None), again.units()))
         stamped = {table: [{**row, "batch_id": done.batch_id} for row in rows] for table, rows in made.items()}
         with self._timed("append view"):
             wait(writing := [self.threads.submit(self._append, t, rows, done.batch_id) for t, rows in stamped.items()])
         for future in writing:
             future.result()
         done.rows |= {table.name: len(rows) for table, rows in made.items()}
+        return made
 
-    def _take(self, raw: DataFrame, batch_id: int, moved: frozenset[str]) -> tuple[list[Record], dict[Table, Sorted]]:
+    def _serve(self, batch_id: int, again: Again, rows: Mapping[Table, pa.Table | Sequence[Row]], bad: Sequence[Rejection]) -> None:
+        """Say what became of the slices. Tables may have got columns, and are called by name."""
+        if again.slices:
+            served = again.served({BY_NAME[t.name]: r if isinstance(r, Sequence) else r.to_pylist() for t, r in rows.items()}, bad)
+            self._append(BACKFILLS, [{**row, "batch_id": batch_id} for row in served], batch_id)
+
+    def _asked(self, raw: DataFrame, moved: frozenset[str]) -> Again:
+        """What backfills want of the batch; nothing, without a look, where their topic does not go on."""
+        if BACKFILL.name not in moved:
+            return Again(self.lake)
+        with self._timed("slices"):
+            return Again(self.lake, bronze.take(raw, [BACKFILL.name]), self.folds.decoder.decode)
+
+    def _take(self, raw: DataFrame, batch_id: int, moved: frozenset[str], again: Again) -> tuple[list[Record], dict[Table, Sorted]]:
         """Spark jobs beside each other: the records to fold, and the documents of each collection that goes on."""
-        parts = [d for d in DOCUMENTS if d.topic.name in moved]
-        reading = {d.table: self.threads.submit(self._documents, d, raw, batch_id) for d in parts}
+        parts = {d: raw for d in DOCUMENTS if d.topic.name in moved}
+        for part in (d for d in DOCUMENTS if d.topic.name in again.topics):
+            parts[part] = raw.unionByName(again.frame(raw.sparkSession, part.topic.name))
+        reading = {d.table: self.threads.submit(self._documents, d, frame, batch_id) for d, frame in parts.items()}
         try:
             with self._timed("take"):
                 records = bronze.take(raw, self.folds.topics & moved) if self.folds.topics & moved else []
-            return records, {table: found.result() for table, found in reading.items()}
+            return records, {table: again.unknown(table, found.result()) for table, found in reading.items()}
         finally:
             wait(reading.values())
 

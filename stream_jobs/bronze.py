@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from schemas.tables import RECORDS
-from stream_jobs.entity import Record
+from stream_jobs.entity import Record, Row
+from stream_jobs.values import EPOCH
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -34,6 +36,13 @@ def append(rows: DataFrame, uri: str, query_id: str, batch_id: int) -> None:
     """
     stamp = json.dumps({"query": query_id, "batch": batch_id})
     rows.write.format("delta").mode("append").option("userMetadata", stamp).save(uri)
+
+
+def record_of(row: Row) -> Record:
+    """A row of bronze as the record that it was."""
+    headers = tuple((h["key"], h["value"]) for h in row["headers"] or [])
+    micros = (row["kafka_ts"] - EPOCH) // dt.timedelta(microseconds=1)
+    return Record(row["topic"], row["partition"], row["offset"], micros, row["key"], row["value"], headers)
 
 
 def take(raw: DataFrame, topics: Iterable[str]) -> list[Record]:

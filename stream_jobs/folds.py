@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from commerce360.lake import Lake
@@ -45,8 +45,12 @@ class Folds:
             for topic in entity.topics:
                 self._readers[topic].append(entity)
 
-    def apply(self, records: Iterable[Record]) -> Folded:
-        """Fold; writes nothing. Raises UnavailableError when a schema is needed and the registry does not answer."""
+    def apply(self, records: Iterable[Record], looked: Mapping[str, Sequence[Key]] | None = None) -> Folded:
+        """Fold; writes nothing. Raises UnavailableError when a schema is needed and the registry does not answer.
+
+        `looked`: keys by table that are folded in any case.
+        """
+        looked = looked or {}
         rejections = list(self.carried)
         contributions: dict[str, list[Contribution]] = defaultdict(list)
         for record in records:
@@ -58,8 +62,8 @@ class Folds:
                 rejections.append(Rejection(record, error.reason, error.detail))
         outcomes: dict[str, Outcome] = {}
         for name, log in self.logs.items():
-            if name in contributions or log.carried:
-                outcomes[name] = log.apply(contributions[name])
+            if name in contributions or name in looked or log.carried:
+                outcomes[name] = log.apply(contributions[name], looked.get(name, ()))
                 rejections.extend(outcomes[name].rejections)
         rows = {log.entity.table: outcomes[name].rows for name, log in self.logs.items() if name in outcomes}
         return Folded(rows, rejections, outcomes, self.moves.of(outcomes) if self.moves else [])

@@ -6,7 +6,7 @@ nobody knows what was written: the log is filled from its table again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from schemas.tables import LINEAGE_NAMES, Table
@@ -50,12 +50,17 @@ class KeyedLog:
             self._store.put(self.load())
         return self._store
 
-    def apply(self, contributions: Iterable[Contribution]) -> Outcome:
-        """Fold the contributions of one batch. A repetition of what is stored gives no rows.
+    def look(self, rows: Mapping[Key, Sequence[Row]]) -> None:
+        """Take these as all that the table has of the keys: for when somebody else changed it. Rows that it must still get stay known."""
+        for key, there in rows.items():
+            self.store.replace(key, [*there, *(r for r in self.carried.values() if self.entity.key_of(r) == key)])
+
+    def apply(self, contributions: Iterable[Contribution], looked: Iterable[Key] = ()) -> Outcome:
+        """Fold the contributions of one batch. A repetition of what is stored gives no rows. `looked`: keys to be folded in any case.
 
         What is said of all keys is folded first: when that changes something, every key is folded again.
         """
-        new: dict[Key, list[Contribution]] = {}
+        new: dict[Key, list[Contribution]] = {key: [] for key in looked}
         for found in contributions:
             new.setdefault(found.key, []).append(found)
         outcome = Outcome()

@@ -8,7 +8,6 @@ the table that the rebuilt log was put into: nobody else touches that one.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -16,12 +15,12 @@ from typing import Any
 
 from commerce360.lake import Lake
 from schemas.tables import LINEAGE_NAMES, RECORDS, Table
+from stream_jobs.bronze import record_of
 from stream_jobs.dimensions import WITHDRAWN, Dimension
 from stream_jobs.entity import Contribution, Record, RejectedError, Rejection, Row, read_record
 from stream_jobs.folds import Folds, stored
 from stream_jobs.keyed import KeyedLog
 from stream_jobs.scd2.roles import Roles
-from stream_jobs.values import EPOCH
 from stream_jobs.wire import Decoder
 
 ROLES, APPROVED, REBUILT = "c360.roles", "c360.roles.approved", "c360.rebuilt"  # properties of a table
@@ -76,9 +75,7 @@ def records(lake: Lake, topics: frozenset[str], upto: int | None = None) -> Iter
     bound = "" if upto is None else f" AND batch_id <= {upto}"
     for batch in lake.batches_of(RECORDS, f"SELECT * FROM records WHERE topic IN ({names}){bound}"):
         for row in batch.to_pylist():
-            headers = tuple((h["key"], h["value"]) for h in row["headers"] or [])
-            micros = (row["kafka_ts"] - EPOCH) // dt.timedelta(microseconds=1)
-            yield Record(row["topic"], row["partition"], row["offset"], micros, row["key"], row["value"], headers)
+            yield record_of(row)
 
 
 def refold(lake: Lake, dimension: Dimension, decoder: Decoder, upto: int | None = None) -> tuple[KeyedLog, list[Rejection]]:

@@ -44,6 +44,11 @@ class RowStore:
         self._db.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", ((_text(k), self._place(r), self._pack(r)) for k, r in rows))
         self._db.execute("COMMIT")
 
+    def replace(self, key: Key, rows: Iterable[Row]) -> None:
+        """The key has these rows and no others."""
+        self._db.execute("DELETE FROM rows WHERE key = ?", (_text(key),))
+        self.put((key, row) for row in rows)
+
     def get(self, key: Key) -> list[Row]:
         return [self._unpack(blob) for (blob,) in self._db.execute("SELECT row FROM rows WHERE key = ?", (_text(key),))]
 

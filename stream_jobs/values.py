@@ -100,3 +100,12 @@ def column_name(source: str, taken: Collection[str]) -> str:
     """A name that every engine takes, for a column of a source. One that the table needs for itself gets a prefix."""
     name = NOT_A_NAME.sub("_", source) or "_"
     return f"source_{name}" if name.lower() in taken or name.startswith("_") or name[0].isdigit() else name
+
+
+def literal(value: Any) -> str:
+    """SQL of a text, a number, a day or a time."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, dt.datetime):
+        return f"TIMESTAMP '{value.astimezone(dt.UTC).isoformat(sep=' ')}'"
+    return f"DATE '{value.isoformat()}'" if isinstance(value, dt.date) else str(value)

@@ -23,7 +23,7 @@ import stamina
 
 from commerce360.errors import UnavailableError
 from commerce360.settings import Registry
-from schemas.topics import BY_NAME
+from schemas.topics import BY_NAME, PLAIN_KEYS
 from stream_jobs.entity import Record, RejectedError
 
 HEADER_BYTES = 5
@@ -113,7 +113,7 @@ class Decoder:
     def decode(self, record: Record) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         """(key, value), None where the record has none. Raises RejectedError: bad_magic, unknown_schema or undecodable."""
         key = record.key
-        if (topic := BY_NAME.get(record.topic)) and topic.system in ("web", "ai"):
+        if (topic := BY_NAME.get(record.topic)) and topic.system in PLAIN_KEYS:
             key = None  # plain text, and the value repeats it
         return self._part(key, "key"), self._part(record.value, "value")
 

@@ -11,10 +11,10 @@ from commerce360.errors import C360Error, UnavailableError
 from commerce360.local.services.postgres import Postgres
 from commerce360.local.state import State
 from commerce360.settings import Settings
-from schemas.topics import ORDER_EVENTS, SENTIMENT, TOPICS
+from schemas.topics import BACKFILL, ORDER_EVENTS, SENTIMENT, TOPICS
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
-OWN = (ORDER_EVENTS, SENTIMENT)  # topics whose records we write ourselves: `avro/<entity>.avsc`
+OWN = (ORDER_EVENTS, SENTIMENT, BACKFILL)  # topics whose records we write ourselves: `avro/<entity>.avsc`
 CAPTURED = ("customers", "products", "orders", "order_items")
 REGISTRY_COMPATIBILITY = "BACKWARD"
 

@@ -217,6 +217,9 @@ class Memory:
         values = ((table.name, unit, sub, digest, gone) for sub, (digest, gone) in rows.items())
         self._db.executemany("INSERT OR REPLACE INTO said VALUES (?, ?, ?, ?, ?)", values)
 
+    def forget(self, table: Table, unit: str) -> None:
+        self._db.execute("DELETE FROM said WHERE tab = ? AND unit = ?", (table.name, unit))
+
     def _is_newer(self, table: str, key: str, row: Row) -> bool:
         found = self._db.execute(f"SELECT seq, pos FROM {table} WHERE id = ?", (key,)).fetchone()
         return found is None or tuple(found) < (row["seq"], row["source_offset"])

@@ -25,7 +25,8 @@ from stream_jobs.values import EPOCH
 from stream_jobs.view360.days import day_of, rows_of
 from stream_jobs.view360.memory import Memory, digest
 from stream_jobs.view360.sums import TABLES as SUMMED
-from stream_jobs.view360.work import Products, Work, unit_of
+from stream_jobs.view360.units import unit_of, where_units
+from stream_jobs.view360.work import Products, Work
 
 logger = log.get("lake")
 TABLES = (DIM_CAMPAIGN, FCT_PAGE_EVENTS, FCT_SESSIONS, FCT_REVIEWS, *MARTS)
@@ -34,12 +35,16 @@ NEEDED = (DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES, SENTIMENTS_TABLE)
 
 @dataclass(frozen=True)
 class Changes:
-    """What a batch brought. `clicks`, `reviews`: rows of silver; `outcomes` of the folds, by table; `newest`: of the Kafka record times."""
+    """What a batch brought. `clicks`, `reviews`: rows of silver; `outcomes` of the folds, by table; `newest`: of the Kafka record times.
+
+    `looked`: units of the view's tables that somebody else may have changed.
+    """
 
     clicks: Sequence[Row] = ()
     reviews: Sequence[Row] = ()
     outcomes: Mapping[str, Outcome] | None = None
     newest: dt.datetime | None = None
+    looked: Mapping[Table, Sequence[str]] | None = None
 
 
 class View:
@@ -75,6 +80,8 @@ class View:
         memory.begin()
         work = Work(memory, self._products, self.as_of)
         work.customers |= memory.turned(self.as_of)
+        for table, units in (changes.looked or {}).items():
+            self._look(memory, work, table, units)
         work.note_clicks(changes.clicks)
         for table, note in self._notes(work):
             if outcome := outcomes.get(table.name):
@@ -140,6 +147,19 @@ class View:
                 elif table in SUMMED:
                     work.delta[table.name, tuple(row[k] for k in table.key)] = {}
 
-    def _newest(self, table: Table) -> Iterator[Iterable[Row]]:
-        for batch in self.lake.batches_of(table, table.newest_sql(table.entity)):
+    def _look(self, memory: Memory, work: Work, table: Table, units: Sequence[str]) -> None:
+        """Take what the table says of the units for what it says, and compute them again."""
+        said: dict[str, dict[str, tuple[bytes, bool]]] = {unit: {} for unit in units}
+        for rows in self._newest(table, where_units(table, units)):
+            for row in rows:
+                unit, sub = unit_of(table, row)
+                if unit in said:
+                    said[unit][sub] = (digest(table, row), bool(row.get("is_deleted", False)))
+        for unit, found in said.items():
+            memory.forget(table, unit)
+            memory.say(table, unit, found)
+            work.look(table, unit)
+
+    def _newest(self, table: Table, where: str = "") -> Iterator[Iterable[Row]]:
+        for batch in self.lake.batches_of(table, table.newest_sql(table.entity, where)):
             yield rows_of(table, batch)

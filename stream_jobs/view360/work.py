@@ -15,6 +15,7 @@ from typing import Any
 from schemas.behaviour import DIM_CAMPAIGN, FCT_PAGE_EVENTS, FCT_REVIEWS, FCT_SESSIONS
 from schemas.columns import LINEAGE_NAMES, Table
 from schemas.marts import MART_ATTRIBUTION, MART_CUSTOMER_360
+from schemas.shop import campaigns
 from stream_jobs.entity import Key, Row
 from stream_jobs.keyed import Outcome
 from stream_jobs.view360 import sums
@@ -25,11 +26,11 @@ from stream_jobs.view360.orders import Order, order_of
 from stream_jobs.view360.reviews import review_of, sentiment_key
 from stream_jobs.view360.sums import Measures, Sums
 from stream_jobs.view360.touches import WINDOW, Touch, attribution
+from stream_jobs.view360.units import SUMMED, summed_key
 from stream_jobs.view360.visits import INACTIVITY, Event, Visit, visit_at, visits_of
 
 MICROSECOND = dt.timedelta(microseconds=1)
 LINEAGE = tuple(n for n in LINEAGE_NAMES if n != "batch_id")
-SUMMED = {t.name: t for t in sums.TABLES}
 PLACED_BY = ("started_at", "ended_at", "campaign_id")  # of a visit: which orders are its own, and for which campaign they count
 EMPTY = {"bigint": 0, "int": 0, "boolean": False, "string": "", "decimal(18,2)": 0}  # of a column that is never NULL, in a row that is gone
 
@@ -130,6 +131,25 @@ class Work:
                 assert found is not None
                 self._review(found[0], said_of)
 
+    def look(self, table: Table, unit: str) -> None:
+        """A unit is computed again, though nothing that it follows from changed. A unit of nothing that is known says nothing."""
+        if table is FCT_SESSIONS:
+            self.visitors.add(unit)
+        elif table is FCT_PAGE_EVENTS:
+            self._look_at_event(unit)
+        elif table is FCT_REVIEWS and (found := self.memory.review(unit)):
+            self._say(FCT_REVIEWS, unit, {"": found[1]})
+        elif table is MART_ATTRIBUTION:
+            self.attributed.add(unit)
+        elif table is MART_CUSTOMER_360:
+            self.customers.add(int(unit))
+        elif table is DIM_CAMPAIGN:
+            listed = [c for c in campaigns() if c["campaign_id"] == unit]
+            self.know_campaigns(listed)
+            self._campaign(unit)
+        elif table.name in SUMMED:
+            self.delta[table.name, summed_key(table, unit)] = {}
+
     def finish(self) -> None:
         for visitor_id in sorted(self.visitors):
             self._visitor(visitor_id)
@@ -142,11 +162,22 @@ class Work:
             row = sums.row_of(table, key, self.memory.add(table, key, measures))
             self._say(table, unit_text(key), {"": row})
 
-    def know_campaigns(self, campaigns: Iterable[Mapping[str, Any]]) -> None:
+    def know_campaigns(self, listed: Iterable[Mapping[str, Any]]) -> None:
         """The list of marketing."""
-        for campaign in campaigns:
+        for campaign in listed:
             row = {**campaign, "is_inferred": False}
             self._say(DIM_CAMPAIGN, campaign["campaign_id"], {"": row})
+
+    def _look_at_event(self, event_id: str) -> None:
+        click = self.memory.click(event_id)
+        if click is None:
+            return
+        visitor_id = _visitor_of(click)
+        if visitor_id is None:
+            self._say_event(click, None)
+        else:
+            self._changed.add(event_id)
+            self.visitors.add(visitor_id)
 
     def _campaign(self, campaign_id: str | None) -> None:
         if campaign_id and not self.memory.said(DIM_CAMPAIGN, campaign_id):
@@ -244,17 +275,6 @@ class Work:
                 self.rows[table].append(row)
         if news:
             self.memory.say(table, unit, news)
-
-
-def unit_of(table: Table, row: Row) -> tuple[str, str]:
-    """(unit, sub) under which `Work` says a row of the table."""
-    if table is FCT_SESSIONS:
-        return row["session_id"] if row["visitor_id"] is None else row["visitor_id"], row["session_id"]
-    if table is MART_ATTRIBUTION:
-        return row["order_id"], str(row["touch_no"])
-    if table.name in SUMMED:
-        return unit_text([row[k] for k in table.key]), ""
-    return str(row[table.key[0]]), ""
 
 
 def _gone(table: Table, unit: str, sub: str) -> Row:
