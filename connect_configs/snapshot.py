@@ -86,6 +86,21 @@ def parse_table(text: str) -> Table:
     return schema, name
 
 
+def connector_of(cluster: Cluster, tables: Sequence[Table], name: str = "") -> tuple[str, Config]:
+    """The connector of that name, else the one that captures all the tables. Raises ConfigError unless it is one."""
+    if name:
+        known(cluster.client, name)
+        return name, cluster.client.config(name) or {}
+    found = {n: c.config for n, c in cluster.client.overview().items() if sources.kind_of(c.config) == "postgres"}
+    fit = [n for n, config in found.items() if all(sources.is_included(config, t) for t in tables)]
+    if len(fit) == 1:
+        return fit[0], found[fit[0]]
+    what = ", ".join(".".join(t) for t in tables) or "tables"
+    if not fit:
+        raise ConfigError(f"no Debezium PostgreSQL connector captures {what}", f"there are {', '.join(found) or 'none'}; see --connector")
+    raise ConfigError(f"several connectors capture {what}: {', '.join(fit)}", "say which: --connector NAME")
+
+
 def check(cluster: Cluster, name: str, config: Config, tables: Sequence[Table], where: str = "") -> dict[Table, int]:
     """Rows of each table by the planner's word; raises C360Error that says why a table, or the connector, cannot do it."""
     signals = _signals(name, config)

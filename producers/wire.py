@@ -24,15 +24,15 @@ def order_schema() -> dict[str, Any]:
     return found
 
 
-def find_schema_id(registry_url: str, schema: Mapping[str, Any], timeout_s: float = 10.0) -> int:
-    """The id under which the registry knows exactly this schema for order events.
+def find_schema_id(registry_url: str, schema: Mapping[str, Any], topic: str = ORDER_EVENTS.name, timeout_s: float = 10.0) -> int:
+    """The id under which the registry knows exactly this schema for values of the topic.
 
     Raises UnavailableError when the registry does not answer or the subject is not there yet, C360Error when it knows the
     subject but not this schema. The call is "check if a schema is registered" of the Confluent API.
     """
     import requests
 
-    subject = f"{ORDER_EVENTS.name}-value"
+    subject = f"{topic}-value"
     try:
         reply = requests.post(f"{registry_url}/subjects/{subject}", json={"schema": json.dumps(schema)}, timeout=timeout_s)
     except requests.RequestException as error:
@@ -41,7 +41,7 @@ def find_schema_id(registry_url: str, schema: Mapping[str, Any], timeout_s: floa
         return int(reply.json()["id"])
     if reply.status_code >= 500 or _code(reply.text) == 40401:
         raise UnavailableError(f"the registry does not have {subject} yet: {reply.text[:200]}", "`c360 up` registers it")
-    raise C360Error(f"the registry does not know our schema of {subject}: {reply.text[:200]}", "register schemas/avro/order_placed.avsc")
+    raise C360Error(f"the registry does not know our schema of {subject}: {reply.text[:200]}", "register it, see schemas/avro")
 
 
 def _code(text: str) -> int:

@@ -9,9 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from commerce360.lake import Lake
+from commerce360.settings import Calendar
 from schemas.tables import DEAD_LETTERS, RECORDS, Table
 from schemas.types import arrow_schema
+from stream_jobs import calendar_log
 from stream_jobs.bronze import RAW, record_of
+from stream_jobs.calendar import TABLES as CALENDAR
+from stream_jobs.calendar import corrections, expected
 from stream_jobs.entity import Key, Record, Rejection, Row
 from stream_jobs.silver import Sorted
 from stream_jobs.slices import DOCUMENT, KEYED, Decode, Place, among, key_text, read_all, received, stored_rows
@@ -69,6 +73,11 @@ class Again:
         for name, keys in asked.items():
             folds.logs[name].look(stored_rows(self.lake, folds.logs[name].entity, keys))
         return asked
+
+    def calendar(self, settings: Calendar) -> dict[Table, list[Row]]:
+        """What the calendar's tables lack of the days, without `batch_id`."""
+        asked = self.keys(CALENDAR)
+        return {t: corrections(t, calendar_log.stored(self.lake, t, days), expected(t, days, settings)) for t, days in asked.items()}
 
     def units(self) -> dict[Table, list[str]]:
         """Of the 360 view."""

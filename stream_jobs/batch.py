@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
+from commerce360.settings import Calendar
 from schemas.tables import BACKFILLS, BATCHES, BY_NAME, CLICKSTREAM, DEAD_LETTERS, FCT_SALES_MOVES, RECORDS, REVIEWS, TABLES, Table
 from schemas.topics import BACKFILL
 from stream_jobs import bronze
@@ -87,6 +88,7 @@ class Batch:
         reached: Callable[[str, int], None] = lambda table, batch_id: None,
         tables: Sequence[Table] = TABLES,
         view: View | None = None,
+        calendar: Calendar | None = None,
     ) -> None:
         """`tables`: all that a reader of the lake bounds by its last complete batch. `view`: None where nobody keeps the 360 view."""
         self.lake = lake
@@ -96,6 +98,7 @@ class Batch:
         self.reached = reached
         self.tables = tables
         self.view = view
+        self.calendar = calendar or Calendar()
         self.query_id = checkpoint.create()
         self.known: dict[int, Schema] = {}
         self.threads = ThreadPoolExecutor(2 + len(DOCUMENTS), "lake")
@@ -143,7 +146,7 @@ class Batch:
             if DEAD_LETTERS not in written:
                 self._append(DEAD_LETTERS, rejected, batch_id)
             self._write(done, silver, folded, written, decided)
-            made = self._keep_view(done, records, silver, folded, again)
+            made = {**self._keep_view(done, records, silver, folded, again), **self._keep_calendar(done, again)}
             if BACKFILLS not in written:
                 self._serve(batch_id, again, {**{t: d.rows for t, d in silver.items()}, **folded.rows, **made}, bad)
             done.newest_event = max((r["event_ts"] for rows in folded.rows.values() for r in rows if r["event_ts"]), default=None)
@@ -190,6 +193,13 @@ class Batch:
         for future in writing:
             future.result()
         done.rows |= {table.name: len(rows) for table, rows in made.items()}
+        return made
+
+    def _keep_calendar(self, done: Done, again: Again) -> dict[Table, list[Row]]:
+        made = again.calendar(self.calendar)
+        for table, rows in made.items():
+            done.rows[table.name] = len(rows)
+            self._append(table, [{**row, "batch_id": done.batch_id} for row in rows], done.batch_id)
         return made
 
     def _serve(self, batch_id: int, again: Again, rows: Mapping[Table, pa.Table | Sequence[Row]], bad: Sequence[Rejection]) -> None:

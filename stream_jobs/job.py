@@ -132,7 +132,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
         while rebuilt and not folds.carrying:  # a batch has written what differed
             settle(lake, rebuilt.pop())
 
-    gate = Gate(Batch(lake, checkpoint, folds, schemas, view=view), note)
+    gate = Gate(Batch(lake, checkpoint, folds, schemas, view=view, calendar=settings.calendar), note)
     query = start_query(session, settings, gate)
     compactor = threading.Thread(target=Compactor(Lake(settings.lake), TABLES).run, args=(stop,), name="compaction", daemon=True)
     compactor.start()

@@ -146,6 +146,11 @@ class Sales:
         return {order_id: groups}
 
 
+def rank_of(row: Row) -> int:
+    """WEB or OLTP: whose word a stored row is."""
+    return int(json.loads(row["_line" if row["line_no"] else "_header"])[0])
+
+
 def _made(record: Record, rank: int, order: tuple[Any, ...], text: str, ts: int, announced: bool) -> Group:
     if not (isinstance(ts, int) and 0 <= ts < LAST_TS):
         raise RejectedError("bad_ts", record.topic)

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 from commerce360.lake import Lake
 from schemas.columns import Column
 from schemas.marts import MART_CUSTOMER_360
-from schemas.tables import BY_NAME, DIM_DATE, RECORDS, Table, quoted
+from schemas.tables import BY_NAME, RECORDS, Table, quoted
+from stream_jobs.calendar import TABLES as CALENDAR
 from stream_jobs.entity import Entity, Key, Record, RejectedError, Rejection, Row
 from stream_jobs.folds import ENTITIES, stored
 from stream_jobs.scd2.change import canonical
@@ -31,7 +32,6 @@ from stream_jobs.view360.view import TABLES as VIEWED
 
 KEYED: Mapping[str, Entity] = {e.table.name: e for e in ENTITIES}
 DOCUMENT = {d.table.name: d for d in DOCUMENTS}
-CALENDAR = (DIM_DATE,)
 AGAIN = (*(e.table for e in ENTITIES), *(d.table for d in DOCUMENTS), *VIEWED, *CALENDAR)  # what can be looked at again
 
 

@@ -7,12 +7,13 @@ import sys
 import typer
 
 from commerce360 import __version__
-from commerce360.cli import bi, connect, demo, privacy, questions, scd2, scd2_capture, scd2_explain, scd2_rebuild, shop, stack, warehouse
+from commerce360.cli import backfill, bi, connect, demo, privacy, questions, scd2, scd2_capture, scd2_explain, scd2_rebuild, shop, stack, warehouse
 from commerce360.errors import C360Error, ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 app.command()(demo.demo)
 app.command()(questions.questions)
+app.command()(backfill.backfill)
 for command in (stack.setup, stack.up, stack.down, stack.status, stack.logs, stack.doctor, stack.reconcile):
     app.command()(command)
 app.command(hidden=True)(stack.supervise)

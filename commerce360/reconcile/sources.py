@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,10 +26,21 @@ def postgres_rows(postgres: Postgres, tables: Sequence[str]) -> dict[str, list[R
         return {t: connection.execute(query.format(sql.Identifier(t))).fetchall() for t in tables}
 
 
-def mongo_documents(mongo: Mongo, collection: str) -> Iterator[Row]:
-    """All documents of a collection; dates as aware UTC datetimes."""
-    import datetime as dt
+def postgres_between(postgres: Postgres, query: str, column: str, first: dt.datetime, end: dt.datetime) -> list[Row]:
+    """Rows of the query whose `column` is from `first` on and before `end`."""
+    import psycopg
+    from psycopg import sql
+    from psycopg.rows import dict_row
 
+    with _asking(), psycopg.connect(postgres.conninfo(), row_factory=dict_row, connect_timeout=10) as connection:
+        asked = sql.SQL("SELECT * FROM ({}) AS found WHERE {column} >= %s AND {column} < %s").format(
+            sql.SQL(query), column=sql.Identifier(column)  # type: ignore[arg-type]
+        )
+        return connection.execute(asked, (first, end)).fetchall()
+
+
+def mongo_documents(mongo: Mongo, collection: str, where: Row | None = None) -> Iterator[Row]:
+    """Documents of a collection, all of them or those of a query; dates as aware UTC datetimes."""
     import pymongo
     from bson.codec_options import CodecOptions, DatetimeConversion
     from pymongo.errors import PyMongoError
@@ -37,7 +49,7 @@ def mongo_documents(mongo: Mongo, collection: str) -> Iterator[Row]:
     options: CodecOptions[Row] = CodecOptions(tz_aware=True, tzinfo=dt.UTC, datetime_conversion=clamp)
     try:
         with pymongo.MongoClient[Row](mongo.uri, serverSelectionTimeoutMS=10_000) as client:
-            yield from client[mongo.database].get_collection(collection, codec_options=options).find()
+            yield from client[mongo.database].get_collection(collection, codec_options=options).find(where or {})
     except PyMongoError as error:
         raise UnavailableError(f"MongoDB does not answer: {str(error)[:200]}", "see `c360 status`") from error
 
@@ -58,8 +70,6 @@ def wal_position(postgres: Postgres) -> int:
 
 def mongo_second(mongo: Mongo) -> int:
     """What time it is on MongoDB's own clock, in whole epoch seconds."""
-    import datetime as dt
-
     import pymongo
     from pymongo.errors import PyMongoError
 

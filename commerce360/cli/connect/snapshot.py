@@ -98,25 +98,8 @@ def _asked(cluster: Cluster, texts: list[str], connector: str, command: str) -> 
             tables.append(found)
     if len(named) > 1:
         raise ConfigError(f"one connector at a time: {', '.join(sorted(named))} are named", "call it once for each")
-    name, config = _connector(cluster, named.pop() if named else "", tables)
+    name, config = work.connector_of(cluster, tables, named.pop() if named else "")
     return Asked(cluster, name, config, tables, f"{command} snapshot --status --connector {shlex.quote(name)}")
-
-
-def _connector(cluster: Cluster, name: str, tables: list[Table]) -> tuple[str, Config]:
-    from connect_configs import sources
-    from connect_configs.client import known
-
-    if name:
-        known(cluster.client, name)
-        return name, cluster.client.config(name) or {}
-    found = {n: c.config for n, c in cluster.client.overview().items() if sources.kind_of(c.config) == "postgres"}
-    fit = [n for n, config in found.items() if all(sources.is_included(config, t) for t in tables)]
-    if len(fit) == 1:
-        return fit[0], found[fit[0]]
-    what = ", ".join(".".join(t) for t in tables) or "tables"
-    if not fit:
-        raise ConfigError(f"no Debezium PostgreSQL connector captures {what}", f"there are {', '.join(found) or 'none'}; see --connector")
-    raise ConfigError(f"several connectors capture {what}: {', '.join(fit)}", "say which: --connector NAME")
 
 
 def _run(asked: Asked, where: str, all_tables: bool, timeout_s: float, as_json: bool, closing: Closing | None) -> None:

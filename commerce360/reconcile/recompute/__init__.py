@@ -39,19 +39,21 @@ class Base:
     as_of: dt.date
 
 
-def read_base(lake: Lake) -> Base:
-    found = lake.query(tables.RECORDS, "SELECT MAX(kafka_ts) AS at FROM records").to_pylist()[0]["at"]
+def read_base(lake: Lake, upto: int | None = None) -> Base:
+    """Of batches up to `upto`, if it is given."""
+    bound = "" if upto is None else f" WHERE batch_id <= {upto}"
+    found = lake.query(tables.RECORDS, f"SELECT MAX(kafka_ts) AS at FROM records{bound}").to_pylist()[0]["at"]
     as_of = dt.date(1970, 1, 1) if found is None else found.astimezone(ZoneInfo(shop.ZONE)).date()
-    sales, customers, products = (lake.newest(t, where=t.visible) for t in (tables.FCT_SALES, tables.DIM_CUSTOMER, tables.DIM_PRODUCT))
-    clicks, reviews, sentiments = (lake.newest(t) for t in (tables.CLICKSTREAM, tables.REVIEWS, behaviour.SENTIMENTS))
-    return Base(clicks, reviews, sentiments, sales, customers, products, _named_campaigns(lake), as_of)
+    sales, customers, products = (lake.newest(t, upto, t.visible) for t in (tables.FCT_SALES, tables.DIM_CUSTOMER, tables.DIM_PRODUCT))
+    clicks, reviews, sentiments = (lake.newest(t, upto) for t in (tables.CLICKSTREAM, tables.REVIEWS, behaviour.SENTIMENTS))
+    return Base(clicks, reviews, sentiments, sales, customers, products, _named_campaigns(lake, upto), as_of)
 
 
-def _named_campaigns(lake: Lake) -> pa.Table:
+def _named_campaigns(lake: Lake, upto: int | None) -> pa.Table:
     import pyarrow as pa
 
-    logs = (tables.CLICKSTREAM, tables.FCT_SALES)
-    return pa.concat_tables([lake.query(t, f"SELECT DISTINCT campaign_id FROM {t.entity} WHERE {t.visible}") for t in logs])
+    logs, bound = (tables.CLICKSTREAM, tables.FCT_SALES), "" if upto is None else f" AND batch_id <= {upto}"
+    return pa.concat_tables([lake.query(t, f"SELECT DISTINCT campaign_id FROM {t.entity} WHERE {t.visible}{bound}") for t in logs])
 
 
 def recompute(base: Base) -> dict[str, pa.Table]:

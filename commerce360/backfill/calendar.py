@@ -1,0 +1,34 @@
+"""The calendar: rows that follow from their day alone, against what the tables say."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from commerce360.backfill.found import Days, Found
+from commerce360.lake import Lake
+from commerce360.settings import Calendar as CalendarSettings
+from schemas.columns import Table
+from stream_jobs.calendar import corrections, expected
+from stream_jobs.calendar_log import stored
+
+
+class Calendar:
+    name = "calendar"
+
+    def __init__(self, lake: Lake, settings: CalendarSettings, upto: int) -> None:
+        self.lake = lake
+        self.settings = settings
+        self.upto = upto
+
+    def find(self, table: Table, days: list[dt.date]) -> Days:
+        made, there = expected(table, days, self.settings), stored(self.lake, table, days, self.upto)
+        found = {d.isoformat(): Found(keys={d.isoformat()}) for d in days}
+        for row in made:
+            found[row["date"].isoformat()].read += 1
+        for row in corrections(table, there, made):
+            found[row["date"].isoformat()].differing[row["date"].isoformat()] = []
+        return found
+
+    def feed(self, table: Table, found: Found) -> int:
+        """It all follows from the day."""
+        return 0
