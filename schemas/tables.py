@@ -275,7 +275,7 @@ DIM_HOLIDAY = Table(
         Column("date_key", "int", "yyyymmdd", nullable=False),
         Column("country", "string", "ISO 3166-1 alpha-2", nullable=False),
         Column("date", "date", "the day", nullable=False),
-        Column("name", "string", "English where the library has it, else the country's own; several on one day stand behind each other"),
+        Column("name", "string", "English where the library has it, else the country's own; several on one day with semicolons between"),
         Column("is_observed", "boolean", "kept on this day because the holiday's own day is no working day"),
         Column("is_deleted", "boolean", "no holiday any more: another list of countries, or the library knows better", nullable=False),
         Column("batch_id", "bigint", "lake batch that appended this row", nullable=False),

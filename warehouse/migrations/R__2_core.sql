@@ -126,7 +126,7 @@ CREATE OR REPLACE VIEW {{ database }}.CORE.DIM_HOLIDAY (
   "DATE_KEY" COMMENT 'yyyymmdd',
   "COUNTRY" COMMENT 'ISO 3166-1 alpha-2',
   "DATE" COMMENT 'the day',
-  "NAME" COMMENT 'English where the library has it, else the country''s own; several on one day stand behind each other',
+  "NAME" COMMENT 'English where the library has it, else the country''s own; several on one day with semicolons between',
   "IS_OBSERVED" COMMENT 'kept on this day because the holiday''s own day is no working day',
   "IS_DELETED" COMMENT 'no holiday any more: another list of countries, or the library knows better',
   "BATCH_ID" COMMENT 'lake batch that appended this row'

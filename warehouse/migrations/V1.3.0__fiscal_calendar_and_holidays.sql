@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS {{ database }}.RAW.DIM_HOLIDAY (
   "DATE_KEY" NUMBER(38,0) NOT NULL COMMENT 'yyyymmdd',
   "COUNTRY" VARCHAR NOT NULL COMMENT 'ISO 3166-1 alpha-2',
   "DATE" DATE NOT NULL COMMENT 'the day',
-  "NAME" VARCHAR COMMENT 'English where the library has it, else the country''s own; several on one day stand behind each other',
+  "NAME" VARCHAR COMMENT 'English where the library has it, else the country''s own; several on one day with semicolons between',
   "IS_OBSERVED" BOOLEAN COMMENT 'kept on this day because the holiday''s own day is no working day',
   "IS_DELETED" BOOLEAN NOT NULL COMMENT 'no holiday any more: another list of countries, or the library knows better',
   "BATCH_ID" NUMBER(38,0) NOT NULL COMMENT 'lake batch that appended this row'

@@ -178,7 +178,7 @@ CREATE TABLE "CORE"."DIM_HOLIDAY"
  "DATE_KEY"    number(38,0) NOT NULL COMMENT 'yyyymmdd',
  "COUNTRY"     varchar NOT NULL COMMENT 'ISO 3166-1 alpha-2',
  "DATE"        date NOT NULL COMMENT 'the day',
- "NAME"        varchar COMMENT 'English where the library has it, else the country''s own; several on one day stand behind each other',
+ "NAME"        varchar COMMENT 'English where the library has it, else the country''s own; several on one day with semicolons between',
  "IS_OBSERVED" boolean COMMENT 'kept on this day because the holiday''s own day is no working day',
  "IS_DELETED"  boolean NOT NULL COMMENT 'no holiday any more: another list of countries, or the library knows better',
  "BATCH_ID"    number(38,0) NOT NULL COMMENT 'lake batch that appended this row',

@@ -113,11 +113,21 @@ def test_a_day_that_is_free_in_the_place_of_a_holiday_says_so():
     assert names("US", 2026)["2026-11-26"] == "Thanksgiving Day"
 
 
-def test_names_are_the_country_s_own_where_the_library_has_no_english_ones():
-    import holidays
-
-    assert "en_US" not in holidays.SM.supported_languages
-    assert names("SM", 2026)["2026-01-01"] == "Capodanno"
+@pytest.mark.parametrize(
+    ("own", "known", "language"),
+    [
+        ("de", ("de", "en_US"), "en_US"),
+        ("en_GB", ("en_GB", "en_US"), "en_GB"),
+        ("en_IE", ("en_IE", "ga"), "en_IE"),
+        ("xx", ("en_CA", "xx"), "en_CA"),
+        ("xx", ("xx",), None),
+        (None, (), None),
+    ],
+)
+def test_names_are_english_where_the_library_has_them_else_as_the_country_has_them(own: Any, known: Any, language: Any):
+    assert calendar._language(type("Country", (), {"default_language": own, "supported_languages": known})) == language
+    assert names("NZ", 2026)["2026-02-06"] == "Waitangi Day"  # without a choice of languages
+    assert names("IT", 2026)["2026-06-02"] == "Republic Day"
 
 
 def test_holidays_are_the_same_whichever_days_are_asked_for():
