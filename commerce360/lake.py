@@ -108,6 +108,16 @@ class Lake:
         added = [(n, f.type.type) for n, f in self._columns(table).items() if n not in {c.name for c in table.columns}]
         return table.with_columns(*(Column(n, KINDS[kind], "new in the source") for n, kind in added)) if added else table
 
+    def add_columns(self, table: Table) -> None:
+        """Give a table of an older version the columns that the contract got since: empty ones, in a commit without rows."""
+        from deltalake import Schema
+
+        missing = [c.name for c in table.columns if c.name not in self._columns(table)]
+        if missing:
+            wanted = {f.name: f for f in Schema.from_arrow(arrow_schema(table)).fields}
+            self.delta(table).alter.add_columns([wanted[name] for name in missing])
+            del self._open[table.name]  # its schema is read anew
+
     def replace(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
         """Make the table hold these rows and nothing else, whatever it was before. In one commit; a part at a time in memory."""
         import pyarrow as pa

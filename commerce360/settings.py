@@ -6,11 +6,13 @@ Secrets are read from files that the settings name; their values stand in no arg
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, StringConstraints
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, Field, SecretStr, StringConstraints, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commerce360.errors import ConfigError
 
@@ -124,6 +126,35 @@ class Sentiment(BaseModel):
     retry_s: float = Field(default=60.0, gt=0)  # after a key or a setting that the API refused
 
 
+class Calendar(BaseModel):
+    """What the calendar's tables are made from. A fiscal year is named after the calendar year in which it ends."""
+
+    fiscal_year_start: int = Field(default=1, ge=1, le=12)  # month in which it begins
+    # Whose public holidays; a comma list or JSON in the environment. Those that the shop sells to.
+    countries: Annotated[tuple[str, ...], NoDecode] = ("DE", "FR", "GB", "IT", "ES", "NL", "AT", "IE")
+
+    @field_validator("countries", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        """Text, as the environment has it, as a list."""
+        if not isinstance(given, str):
+            return given
+        text = given.strip()
+        try:
+            return json.loads(text) if text.startswith("[") else [part for part in text.split(",") if part.strip()]
+        except ValueError:
+            raise ValueError(f'{text!r} is no list: write DE,FR or ["DE", "FR"]') from None
+
+    @field_validator("countries")
+    @classmethod
+    def _coded(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        """In capitals, each once."""
+        made = tuple(dict.fromkeys(code.strip().upper() for code in given))
+        if wrong := [code for code in made if not re.fullmatch(r"[A-Z]{2}", code)]:
+            raise ValueError(f"{', '.join(map(repr, wrong))}: a country is two letters of ISO 3166-1 alpha-2, such as DE or GB")
+        return made
+
+
 class Tableau(BaseModel):
     server: str = ""  # https://...; empty is the environment's, see bi/tableau/environments.toml
     token_name: str = ""  # of a personal access token
@@ -151,4 +182,5 @@ class Settings(BaseSettings):
     page: Page = Page()
     shop: Shop = Shop()
     sentiment: Sentiment = Sentiment()
+    calendar: Calendar = Calendar()
     tableau: Tableau = Tableau()

@@ -93,6 +93,7 @@ REFERENCES: dict[str, tuple[Reference, ...]] = {
     "fct_page_events": (SESSION, CAMPAIGN, DAY, _to("mart_customer_360", "customer_id", "customer_id", whole=False)),
     "fct_sessions": (CAMPAIGN, DAY, CUSTOMER),
     "fct_reviews": (CUSTOMER, DAY),
+    "dim_holiday": (_to("dim_date", "date_key", "date_key"),),
     "mart_funnel": (CAMPAIGN_OR_DIRECT, DAY),
     "mart_attribution": (CAMPAIGN_OR_DIRECT, SESSION, DAY, CUSTOMER),
     "mart_product_pulse": (DAY,),

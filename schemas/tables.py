@@ -258,10 +258,31 @@ DIM_DATE = Table(
         Column("iso_year", "int", "year of the ISO week"),
         Column("iso_week", "int", "1 to 53"),
         Column("is_weekend", "boolean", "Saturday or Sunday"),
+        Column("fiscal_year", "int", "named after the calendar year in which it ends"),
+        Column("fiscal_quarter", "int", "1 to 4, within the fiscal year"),
+        Column("fiscal_month", "int", "1 to 12, within the fiscal year"),
         Column("batch_id", "bigint", "lake batch that appended this row", nullable=False),
     ),
     key=("date_key",),
     newest=("batch_id",),
+    feed=True,
+)
+
+DIM_HOLIDAY = Table(
+    "gold.dim_holiday",
+    "Public holidays of whole countries, one row a day and country; those of a region only are not here.",
+    (
+        Column("date_key", "int", "yyyymmdd", nullable=False),
+        Column("country", "string", "ISO 3166-1 alpha-2", nullable=False),
+        Column("date", "date", "the day", nullable=False),
+        Column("name", "string", "English where the library has it, else the country's own; several on one day with semicolons between"),
+        Column("is_observed", "boolean", "kept on this day because the holiday's own day is no working day"),
+        Column("is_deleted", "boolean", "no holiday any more: another list of countries, or the library knows better", nullable=False),
+        Column("batch_id", "bigint", "lake batch that appended this row", nullable=False),
+    ),
+    key=("date_key", "country"),
+    newest=("batch_id",),
+    visible="NOT is_deleted",
     feed=True,
 )
 
@@ -313,6 +334,7 @@ TABLES = (
     DIM_CUSTOMER,
     DIM_PRODUCT,
     DIM_DATE,
+    DIM_HOLIDAY,
     DIM_CAMPAIGN,
     FCT_SALES,
     FCT_SALES_MOVES,

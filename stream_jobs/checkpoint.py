@@ -14,8 +14,10 @@ from pathlib import Path
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from schemas.tables import BATCHES, RECORDS, TABLES, Table
+from stream_jobs import calendar
 
 Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset after the last record
+REMADE = frozenset(t.name for t in calendar.TABLES)  # they follow from no topic
 START_OVER = "the two belong together: restore the missing one, or delete both to read all topics again"
 
 
@@ -56,6 +58,11 @@ class Checkpoint:
         return offsets(lines[2])
 
 
+def _is_new(lake: Lake, name: str) -> bool:
+    last = lake.last_batch()
+    return name in REMADE and last is not None and name not in json.loads(last["versions"])
+
+
 def offsets(text: str) -> Offsets:
     return {topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in json.loads(text).items()}
 
@@ -63,12 +70,14 @@ def offsets(text: str) -> Offsets:
 def ensure_agreement(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] = TABLES) -> None:
     """Refuse a checkpoint and tables that do not belong together: a batch would be lost or written twice.
 
+    A table of the calendar that the last batch did not know is no lost one: it came with a newer version, and is made anew.
     Raises ConfigError when one of them was deleted, restored from an older copy, or belongs to another query.
     """
     query, done = checkpoint.query_id(), checkpoint.completed()
     missing = [t.name for t in tables if not lake.exists(t)]
-    if done >= 0 and missing:
-        raise ConfigError(f"the lake lost {', '.join(missing)}, but the checkpoint {checkpoint.root} is at batch {done}", START_OVER)
+    lost = missing if BATCHES.name in missing else [name for name in missing if not _is_new(lake, name)]
+    if done >= 0 and lost:
+        raise ConfigError(f"the lake lost {', '.join(lost)}, but the checkpoint {checkpoint.root} is at batch {done}", START_OVER)
     if query is None:
         held = [t.name for t in (RECORDS, BATCHES) if t.name not in missing and lake.delta(t).version() > 0]
         if held:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from commerce360 import log, service
 from commerce360.errors import UnavailableError
 from commerce360.lake import Lake
+from commerce360.settings import Calendar as CalendarSettings
 from commerce360.settings import Settings
-from schemas.tables import DIM_DATE, TABLES, Table
+from schemas.tables import TABLES, Table
 from schemas.topics import TOPICS
-from stream_jobs import calendar
+from stream_jobs import calendar_log
 from stream_jobs.batch import Batch, Done
 from stream_jobs.checkpoint import Checkpoint, ensure_agreement
 from stream_jobs.compaction import Compactor
@@ -71,18 +72,15 @@ class Gate:
         return True
 
 
-def prepare_tables(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] = TABLES) -> str:
-    """Make what is missing and fill the calendar; returns the query's id. Raises ConfigError when lake and checkpoint disagree.
-
-    The calendar carries batch 0, so that it is fed and becomes visible with the first complete batch.
-    """
+def prepare_tables(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] = TABLES, calendar: CalendarSettings | None = None) -> str:
+    """Make what is missing and keep the calendar; returns the query's id. Raises ConfigError when lake and checkpoint disagree."""
     ensure_agreement(lake, checkpoint, tables)
     query_id = checkpoint.create()
     for place, table in enumerate(tables):
         if not lake.exists(table):
             lake.create(table, CHECKPOINT_INTERVAL + 7 * place)
-    if lake.delta(DIM_DATE).version() == 0:
-        lake.append(DIM_DATE, list(calendar.days()), query_id, 0)
+    if made := calendar_log.keep(lake, calendar or CalendarSettings(), query_id):
+        logger.info("kept_calendar", **{name.replace(".", "_"): rows for name, rows in made.items()})
     return query_id
 
 
@@ -114,7 +112,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     fence = Fence(settings.state / "run" / "lake.jvm.json")
     if fence.clear():
         logger.warning("ended_orphan_jvm")
-    prepare_tables(lake, checkpoint)
+    prepare_tables(lake, checkpoint, calendar=settings.calendar)
     schemas = RegistrySchemas(settings.registry)
     with ThreadPoolExecutor(2, "start") as threads:  # the JVM takes longest: all else happens beside it
         waiting = threads.submit(inputs.wait, stop)

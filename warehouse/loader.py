@@ -140,7 +140,7 @@ class Loader:
             self.again = ()
             return
         before = {t.name: self.streams[t.name].place for t in self.data}
-        self.again = tuple(landing(t) for t in self.data if before[t.name] == START and shown.versions[t.name] > 0)
+        self.again = tuple(landing(t) for t in self.data if before[t.name] == START and shown.versions.get(t.name, 0) > 0)
         needs = self._stream_all(shown)
         if needs != before:
             self._sent.append(Sent(shown.place, shown.batch_id, None, needs, time.monotonic()))
@@ -163,7 +163,7 @@ class Loader:
 
     def _stream_all(self, batch: Batch) -> dict[str, Place]:
         for table in self.data:
-            self._stream(table, batch.versions[table.name])
+            self._stream(table, batch.versions.get(table.name, -1))  # a batch from before the table has none of it
         return {t.name: self.streams[t.name].place for t in self.data}
 
     def _stream(self, table: Table, upto: int) -> None:

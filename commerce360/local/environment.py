@@ -19,7 +19,7 @@ from schemas.access import TRANSFORMER, WAREHOUSE_OF
 def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settings:
     """What a process of this stack should see, in the warehouse as its owner.
 
-    Values given by the environment for the shop, the lake and sentiment are kept.
+    Values given by the environment for the shop, the lake, sentiment and the calendar are kept.
     """
     given = s.Settings()
     ports = state.ports
@@ -52,6 +52,7 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settin
         page=s.Page(port=ports["page"]),
         shop=given.shop.model_copy(update=dict(shop or {})),
         sentiment=given.sentiment,
+        calendar=given.calendar,
     )
 
 
@@ -68,7 +69,7 @@ def _flat(prefix: str, model: BaseModel) -> list[tuple[str, str]]:
             found += _flat(f"{key}__", value)
         elif isinstance(value, Path):
             found.append((key, str(value.resolve())))
-        elif isinstance(value, dict):
+        elif isinstance(value, dict | tuple):
             found.append((key, json.dumps(value)))
         elif value is not None:
             found.append((key, str(value)))

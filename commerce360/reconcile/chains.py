@@ -13,6 +13,7 @@ from commerce360.lake import Lake
 from commerce360.reconcile import expect, model, moves, recompute, targets
 from commerce360.reconcile.compare import Stage, TableResult, compare
 from commerce360.reconcile.refold import COLLECTIONS, Letter, Refold
+from commerce360.settings import Calendar
 from schemas import tables
 from schemas.tables import Table
 from stream_jobs import calendar, dimensions
@@ -95,13 +96,13 @@ class Chains:
     def view(self) -> list[TableResult]:
         """Sessions, reviews, campaigns, marts: computed from the base tables in plain SQL, as the stream keeps them, as people see them."""
         found = recompute.recompute(recompute.read_base(self.lake))
-        return [self._view(table, found[table.name].to_pylist()) for table in recompute.TABLES]
+        return [self._derived("recomputed", table, found[table.name].to_pylist()) for table in recompute.TABLES]
 
-    def _view(self, table: Table, expected: Sequence[Row]) -> TableResult:
+    def _derived(self, source: str, table: Table, expected: Sequence[Row]) -> TableResult:
         columns = recompute.columns(table)
         read = _reader(table.key, columns)
         stages = [
-            read("recomputed", expected),
+            read(source, expected),
             read("gold", self.lake.newest(table, where=table.visible).to_pylist()),
             read("warehouse", self.warehouse.query(f"SELECT * FROM {ddl.view(table)}")),
         ]
@@ -169,16 +170,9 @@ class Chains:
 
         return compare("dead_letters", [*self._refolded(read, wanted), read("lake", lake)], Letter._fields)
 
-    def dates(self) -> TableResult:
-        table = tables.DIM_DATE
-        columns = model.content_columns(table)
-        read = _reader(table.key, columns)
-        stages = [
-            read("calendar", list(calendar.days())),
-            read("gold", self.lake.newest(table).to_pylist()),
-            read("warehouse", self.warehouse.query(f"SELECT * FROM {ddl.view(table)}")),
-        ]
-        return compare(table.entity, stages, columns)
+    def calendar(self, settings: Calendar) -> list[TableResult]:
+        """Days and holidays, as the settings ask for them."""
+        return [self._derived("calendar", table, calendar.whole(table, settings)) for table in calendar.TABLES]
 
     def landing(self, table: Table) -> TableResult:
         """Every log row of the lake is in RAW once, with its lineage: the loader neither lost nor repeated one."""

@@ -113,7 +113,7 @@ class Reconciler:
             for source, dimension in zip((model.CUSTOMERS, model.PRODUCTS), DIMENSIONS, strict=True):
                 result.tables += [chains.current(source, oltp[source.topic.entity], dimension.table), chains.gold(dimension)]
                 result.broken += self._invariants(dimension)
-            result.tables += [chains.inferred_customers(), chains.dates()]
+            result.tables += [chains.inferred_customers(), *chains.calendar(self.settings.calendar)]
             self.note("comparing orders and sales")
             result.tables += [chains.current(s, oltp[s.topic.entity]) for s in (model.ORDERS, model.ORDER_ITEMS)]
             result.tables += [chains.events(known), chains.gold(SALES, expected_sales(oltp, known, topic)), chains.sales_targets()]

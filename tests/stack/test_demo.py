@@ -50,6 +50,7 @@ TABLES = {
     "fct_sales moved",
     "inferred customers",
     "dim_date",
+    "dim_holiday",
     "dead_letters",
     "gold.fct_sales",
     "silver.reviews",

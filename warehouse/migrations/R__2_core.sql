@@ -110,14 +110,33 @@ CREATE OR REPLACE VIEW {{ database }}.CORE.DIM_DATE (
   "ISO_YEAR" COMMENT 'year of the ISO week',
   "ISO_WEEK" COMMENT '1 to 53',
   "IS_WEEKEND" COMMENT 'Saturday or Sunday',
+  "FISCAL_YEAR" COMMENT 'named after the calendar year in which it ends',
+  "FISCAL_QUARTER" COMMENT '1 to 4, within the fiscal year',
+  "FISCAL_MONTH" COMMENT '1 to 12, within the fiscal year',
   "BATCH_ID" COMMENT 'lake batch that appended this row'
 )
 COPY GRANTS
 COMMENT = 'Calendar, one row a day.'
 AS
 SELECT "DATE_KEY", "DATE", "YEAR", "QUARTER", "MONTH", "MONTH_NAME", "DAY", "DAY_OF_WEEK", "DAY_NAME", "ISO_YEAR", "ISO_WEEK", "IS_WEEKEND",
-"BATCH_ID" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY "DATE_KEY" ORDER BY "BATCH_ID" DESC) AS newest_rank FROM RAW.DIM_DATE WHERE
-BATCH_ID <= (SELECT MAX(BATCH_ID) FROM OPS.LAKE_BATCHES)) AS ranked WHERE newest_rank = 1;
+"FISCAL_YEAR", "FISCAL_QUARTER", "FISCAL_MONTH", "BATCH_ID" FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY "DATE_KEY" ORDER BY "BATCH_ID"
+DESC) AS newest_rank FROM RAW.DIM_DATE WHERE BATCH_ID <= (SELECT MAX(BATCH_ID) FROM OPS.LAKE_BATCHES)) AS ranked WHERE newest_rank = 1;
+
+CREATE OR REPLACE VIEW {{ database }}.CORE.DIM_HOLIDAY (
+  "DATE_KEY" COMMENT 'yyyymmdd',
+  "COUNTRY" COMMENT 'ISO 3166-1 alpha-2',
+  "DATE" COMMENT 'the day',
+  "NAME" COMMENT 'English where the library has it, else the country''s own; several on one day with semicolons between',
+  "IS_OBSERVED" COMMENT 'kept on this day because the holiday''s own day is no working day',
+  "IS_DELETED" COMMENT 'no holiday any more: another list of countries, or the library knows better',
+  "BATCH_ID" COMMENT 'lake batch that appended this row'
+)
+COPY GRANTS
+COMMENT = 'Public holidays of whole countries, one row a day and country; those of a region only are not here.'
+AS
+SELECT * FROM (SELECT "DATE_KEY", "COUNTRY", "DATE", "NAME", "IS_OBSERVED", "IS_DELETED", "BATCH_ID" FROM (SELECT *, ROW_NUMBER() OVER
+(PARTITION BY "DATE_KEY", "COUNTRY" ORDER BY "BATCH_ID" DESC) AS newest_rank FROM RAW.DIM_HOLIDAY WHERE BATCH_ID <= (SELECT MAX(BATCH_ID)
+FROM OPS.LAKE_BATCHES)) AS ranked WHERE newest_rank = 1) AS newest WHERE NOT is_deleted;
 
 CREATE OR REPLACE VIEW {{ database }}.CORE.DIM_CAMPAIGN (
   "CAMPAIGN_ID" COMMENT 'as sessions and orders name it',

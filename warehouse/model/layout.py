@@ -21,7 +21,7 @@ CHANNEL = (WIDTH - 2 * MARGIN - 4 * BOX) / 3
 COLUMNS: tuple[tuple[tuple[str, int], ...], ...] = (  # each with the rows of space above it
     (("dim_customer", 6), ("dim_product", 2)),
     (("fct_sales_moves", 0), ("fct_sales", 1), ("fct_sessions", 1), ("fct_page_events", 1), ("fct_reviews", 1)),
-    (("dim_campaign", 9), ("dim_date", 13)),
+    (("dim_campaign", 9), ("dim_date", 13), ("dim_holiday", 2)),
     (("mart_customer_360", 0), ("mart_attribution", 2), ("mart_funnel", 2), ("mart_product_pulse", 2), ("mart_revenue_minute", 2)),
 )
 SHIFT = ROW / len(COLUMNS)  # between the rows of neighbours

@@ -1,4 +1,4 @@
-"""The star as Mermaid: a diagram for sales, one for behaviour and one for the marts, each with what its tables refer to. Pure."""
+"""The star as Mermaid: a diagram for sales, for behaviour, for the marts and for the calendar, each with what its tables refer to. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ PARTS = {
     "Sales": ("fct_sales", "fct_sales_moves"),
     "Behaviour": ("fct_sessions", "fct_page_events", "fct_reviews"),
     "Marts": ("mart_customer_360", "mart_attribution", "mart_funnel", "mart_product_pulse", "mart_revenue_minute"),
+    "Calendar": ("dim_holiday",),
 }
 BEGIN = "<!-- diagrams: made by `make docs` from schemas/star.py; edit that -->"
 END = "<!-- end of diagrams -->"

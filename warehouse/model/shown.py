@@ -12,7 +12,8 @@ from warehouse.model.tables import unique
 TELLING = {
     "dim_customer": ("customer_id", "full_name", "country", "tier", "valid_from", "valid_to", "is_current"),
     "dim_product": ("product_id", "sku", "name", "category", "valid_from", "valid_to", "is_current"),
-    "dim_date": ("year", "month", "iso_week", "is_weekend"),
+    "dim_date": ("year", "month", "iso_week", "fiscal_year", "is_weekend"),
+    "dim_holiday": ("name", "is_observed"),
     "dim_campaign": ("name", "channel", "discount_percent"),
     "fct_sales": ("ordered_at", "status", "quantity", "sale_amount"),
     "fct_sales_moves": ("to_version_key", "cause"),

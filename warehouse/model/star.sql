@@ -75,19 +75,22 @@ COMMENT = 'Product history (SCD2): one row per change; rows with is_visible are 
 -- ************************************** "CORE"."DIM_DATE"
 CREATE TABLE "CORE"."DIM_DATE"
 (
- "DATE_KEY"    number(38,0) NOT NULL COMMENT 'yyyymmdd',
- "DATE"        date NOT NULL COMMENT 'the day',
- "YEAR"        number(38,0) COMMENT 'calendar year',
- "QUARTER"     number(38,0) COMMENT '1 to 4',
- "MONTH"       number(38,0) COMMENT '1 to 12',
- "MONTH_NAME"  varchar COMMENT 'English',
- "DAY"         number(38,0) COMMENT 'of the month',
- "DAY_OF_WEEK" number(38,0) COMMENT 'ISO: Monday is 1',
- "DAY_NAME"    varchar COMMENT 'English',
- "ISO_YEAR"    number(38,0) COMMENT 'year of the ISO week',
- "ISO_WEEK"    number(38,0) COMMENT '1 to 53',
- "IS_WEEKEND"  boolean COMMENT 'Saturday or Sunday',
- "BATCH_ID"    number(38,0) NOT NULL COMMENT 'lake batch that appended this row',
+ "DATE_KEY"       number(38,0) NOT NULL COMMENT 'yyyymmdd',
+ "DATE"           date NOT NULL COMMENT 'the day',
+ "YEAR"           number(38,0) COMMENT 'calendar year',
+ "QUARTER"        number(38,0) COMMENT '1 to 4',
+ "MONTH"          number(38,0) COMMENT '1 to 12',
+ "MONTH_NAME"     varchar COMMENT 'English',
+ "DAY"            number(38,0) COMMENT 'of the month',
+ "DAY_OF_WEEK"    number(38,0) COMMENT 'ISO: Monday is 1',
+ "DAY_NAME"       varchar COMMENT 'English',
+ "ISO_YEAR"       number(38,0) COMMENT 'year of the ISO week',
+ "ISO_WEEK"       number(38,0) COMMENT '1 to 53',
+ "IS_WEEKEND"     boolean COMMENT 'Saturday or Sunday',
+ "FISCAL_YEAR"    number(38,0) COMMENT 'named after the calendar year in which it ends',
+ "FISCAL_QUARTER" number(38,0) COMMENT '1 to 4, within the fiscal year',
+ "FISCAL_MONTH"   number(38,0) COMMENT '1 to 12, within the fiscal year',
+ "BATCH_ID"       number(38,0) NOT NULL COMMENT 'lake batch that appended this row',
 
  CONSTRAINT "PK_DIM_DATE" PRIMARY KEY ( "DATE_KEY" ),
  CONSTRAINT "AK_DIM_DATE_DATE" UNIQUE ( "DATE" )
@@ -168,6 +171,22 @@ CREATE TABLE "MART"."MART_REVENUE_MINUTE"
  CONSTRAINT "PK_MART_REVENUE_MINUTE" PRIMARY KEY ( "MINUTE", "CURRENCY" )
 )
 COMMENT = 'Orders and their worth for each minute and currency.';
+
+-- ************************************** "CORE"."DIM_HOLIDAY"
+CREATE TABLE "CORE"."DIM_HOLIDAY"
+(
+ "DATE_KEY"    number(38,0) NOT NULL COMMENT 'yyyymmdd',
+ "COUNTRY"     varchar NOT NULL COMMENT 'ISO 3166-1 alpha-2',
+ "DATE"        date NOT NULL COMMENT 'the day',
+ "NAME"        varchar COMMENT 'English where the library has it, else the country''s own; several on one day with semicolons between',
+ "IS_OBSERVED" boolean COMMENT 'kept on this day because the holiday''s own day is no working day',
+ "IS_DELETED"  boolean NOT NULL COMMENT 'no holiday any more: another list of countries, or the library knows better',
+ "BATCH_ID"    number(38,0) NOT NULL COMMENT 'lake batch that appended this row',
+
+ CONSTRAINT "PK_DIM_HOLIDAY" PRIMARY KEY ( "DATE_KEY", "COUNTRY" ),
+ CONSTRAINT "FK_DIM_HOLIDAY_DATE_KEY" FOREIGN KEY ( "DATE_KEY" ) REFERENCES "CORE"."DIM_DATE" ( "DATE_KEY" )
+)
+COMMENT = 'Public holidays of whole countries, one row a day and country; those of a region only are not here.';
 
 -- ************************************** "MART"."MART_PRODUCT_PULSE"
 CREATE TABLE "MART"."MART_PRODUCT_PULSE"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shutil
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -270,3 +271,18 @@ def test_statistics_hold_no_values_but_those_of_the_first_columns(lake: Lake):
     (stats,) = re.findall(r'"stats":"(.*?[^\\])"', log)[-1:]
     assert "order_id" in stats
     assert "status" not in stats
+
+
+def test_columns_that_the_contract_got_later_are_added_once_and_are_empty_in_rows_of_before(lake: Lake):
+    older = replace(DIM_DATE, columns=tuple(c for c in DIM_DATE.columns if not c.name.startswith("fiscal")))
+    lake.create(older)
+    lake.append(older, [row(older, date_key=20260301, date=dt.date(2026, 3, 1), batch_id=0)], "q", 0)
+    old_files = lake.last_commits(older, 1)[0].added
+    lake.add_columns(DIM_DATE)
+    lake.add_columns(DIM_DATE)
+    assert lake.delta(DIM_DATE).version() == 2
+    assert [c.added for c in lake.commits(DIM_DATE, 1)] == [()]  # nothing for the loader
+    lake.append(DIM_DATE, [row(DIM_DATE, date_key=20260302, date=dt.date(2026, 3, 2), fiscal_year=2026, batch_id=1)], "q", 1)
+    assert {r["date_key"]: r["fiscal_year"] for r in lake.newest(DIM_DATE).to_pylist()} == {20260301: None, 20260302: 2026}
+    read = lake.read_files(lake.extended(DIM_DATE), old_files, [c.name for c in DIM_DATE.fed_columns])
+    assert (read["date_key"].to_pylist(), read["fiscal_year"].to_pylist()) == ([20260301], [None])

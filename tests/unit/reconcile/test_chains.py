@@ -1,20 +1,24 @@
-"""Chains that end in the lake; those that end in the warehouse are in tests/stack/test_demo.py."""
+"""Chains that end in the lake, and the calendar's; others that end in the warehouse are in tests/stack/test_demo.py."""
+
+import datetime as dt
 
 import pytest
 from reconcile_stream import ENTITIES, STREAM, customer, foreign, refold
 
 from commerce360.lake import Lake
 from commerce360.reconcile.chains import Chains
+from commerce360.settings import Calendar, Warehouse
 from commerce360.settings import Lake as LakeSettings
-from commerce360.settings import Warehouse
 from schemas import topics
 from schemas.tables import DEAD_LETTERS, TABLES
+from stream_jobs import calendar, calendar_log
 from stream_jobs.batch import dead_letters
 from stream_jobs.dimensions import CUSTOMERS
 from stream_jobs.entity import Rejection
 from stream_jobs.sales import SALES
 from stream_jobs.silver import DOCUMENTS
 from stream_jobs.values import timestamp
+from warehouse import ddl
 from warehouse.client import Client
 
 
@@ -96,3 +100,37 @@ def test_a_repetition_of_a_loser_may_be_rejected_or_not(lake, rejections):
 )
 def test_a_letter_that_is_missing_or_of_another_reason_or_too_much_is_a_difference(lake, rejections, kinds):
     assert letters(lake, *rejections).kinds == kinds
+
+
+def land(client, lake, table):
+    """All rows of the lake's log, as the loader leaves them."""
+    for row in lake.query(table, f"SELECT * FROM {table.entity}").to_pylist():
+        names = ", ".join(c.name for c in table.fed_columns)
+        client.query(
+            f"INSERT INTO {ddl.landing(table)} ({names}) SELECT {', '.join(['%s'] * len(row))}", [row[c.name] for c in table.fed_columns]
+        )
+
+
+def test_the_calendar_is_compared_from_the_settings_to_the_warehouse(lake, migrated, monkeypatch):
+    monkeypatch.setattr(calendar, "FIRST", dt.date(2026, 9, 30))
+    monkeypatch.setattr(calendar, "LAST", dt.date(2026, 10, 3))
+    settings = Calendar(fiscal_year_start=10, countries=("DE", "IT"))  # German Unity Day; Italy has none there
+    calendar_log.keep(lake, settings, "q")
+    with Client(migrated.warehouse) as client:
+        client.query("INSERT INTO OPS.LAKE_BATCHES (BATCH_ID, RECORDS) SELECT 0, 1")
+        made = Chains(lake, client, {})
+        assert [t.kinds for t in made.calendar(settings)] == [{"missing": 4}, {"missing": 1}]
+        for table in calendar.TABLES:
+            land(client, lake, table)
+        days, holidays = made.calendar(settings)
+        assert days.equal
+        assert holidays.equal
+        assert ([s.count for s in days.stages], [s.count for s in holidays.stages]) == ([4] * 3, [1] * 3)
+        other, none = made.calendar(Calendar(countries=()))
+        assert {(d.stage, d.kind, d.key) for d in other.differences} == {
+            ("gold", "changed", str(n)) for n in (20260930, 20261001, 20261002, 20261003)
+        }
+        assert [(d.stage, d.kind, d.key) for d in none.differences] == [("gold", "unexpected", "20261003/DE")]
+        calendar_log.keep(lake, Calendar(fiscal_year_start=10, countries=()), "q")
+        _, gone = made.calendar(Calendar(fiscal_year_start=10, countries=()))
+        assert [(d.stage, d.kind) for d in gone.differences] == [("warehouse", "unexpected")], "the warehouse does not know yet"

@@ -9,7 +9,7 @@ import pytest
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from commerce360.settings import Lake as LakeSettings
-from schemas.tables import BATCHES, DIM_DATE, FCT_SALES, RECORDS, TABLES
+from schemas.tables import BATCHES, DIM_DATE, DIM_HOLIDAY, FCT_SALES, RECORDS, TABLES, Table
 from stream_jobs.checkpoint import Checkpoint, ensure_agreement
 from stream_jobs.job import prepare_tables
 
@@ -42,10 +42,9 @@ def complete(lake: Lake, checkpoint: Checkpoint, batch_id: int, query_id: str) -
     ends = {"t": {"0": batch_id + 1}}
     planned(checkpoint, batch_id, ends)
     lake.append(RECORDS, [record(batch_id)], query_id, batch_id)
-    names = [c.name for c in BATCHES.columns]
-    lake.append(
-        BATCHES, [{**dict.fromkeys(names), "batch_id": batch_id, "query_id": query_id, "offsets": json.dumps(ends)}], query_id, batch_id
-    )
+    versions = {t.name: lake.delta(t).version() for t in TABLES if t is not BATCHES and lake.exists(t)}
+    told = {"batch_id": batch_id, "query_id": query_id, "offsets": json.dumps(ends), "versions": json.dumps(versions)}
+    lake.append(BATCHES, [{**dict.fromkeys(c.name for c in BATCHES.columns), **told}], query_id, batch_id)
 
 
 def record(batch_id: int) -> dict[str, Any]:
@@ -115,10 +114,33 @@ def query(lake: Lake, checkpoint: Checkpoint) -> str:
     return found
 
 
-@pytest.mark.parametrize("table", [RECORDS, FCT_SALES, BATCHES])
+@pytest.mark.parametrize("table", [RECORDS, FCT_SALES, BATCHES, DIM_HOLIDAY])
 def test_a_lost_table_is_refused(lake: Lake, checkpoint: Checkpoint, query: str, table: Any):
     lose(lake, table)
     assert f"the lake lost {table.name}" in refusal(lake, checkpoint)
+
+
+def before_the_holidays(lake: Lake, checkpoint: Checkpoint, *missing: Table) -> None:
+    """A lake behind batch 0, as a version without these tables left it."""
+    query = checkpoint.create()
+    for table in TABLES:
+        if table not in missing:
+            lake.create(table)
+    complete(lake, checkpoint, 0, query)
+    finished(checkpoint, 0)
+
+
+def test_a_table_of_the_calendar_that_the_last_batch_did_not_know_is_made_and_comes_with_the_next(lake: Lake, checkpoint: Checkpoint):
+    before_the_holidays(lake, checkpoint, DIM_HOLIDAY)
+    prepare_tables(lake, checkpoint)
+    found = lake.newest(DIM_HOLIDAY).to_pylist()
+    assert {row["batch_id"] for row in found} == {1}
+    assert len(found) > 1000
+
+
+def test_another_table_that_the_last_batch_did_not_know_is_refused(lake: Lake, checkpoint: Checkpoint):
+    before_the_holidays(lake, checkpoint, DIM_HOLIDAY, FCT_SALES)
+    assert f"the lake lost {FCT_SALES.name}, but" in refusal(lake, checkpoint)
 
 
 def test_a_lost_checkpoint_is_refused(lake: Lake, checkpoint: Checkpoint, query: str):

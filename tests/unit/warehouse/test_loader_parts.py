@@ -13,7 +13,7 @@ from schemas.tables import BATCHES, DIM_DATE, Column
 from warehouse import loader, tail
 from warehouse.client import Client
 from warehouse.loader import Loader
-from warehouse.tail import Place, Tail
+from warehouse.tail import START, Batch, Place, Tail
 
 
 def day(number, batch_id):
@@ -89,6 +89,17 @@ def test_a_warehouse_that_another_lake_has_filled_is_refused(lake, tmp_path):
     made.streams = {DIM_DATE.name: SimpleNamespace(place=Place(2, 0))}
     with pytest.raises(C360Error, match=r"another lake.*version 2 of gold\.dim_date.*ends at 1"):
         made._refuse_other_lake(DIM_DATE)
+
+
+@pytest.mark.parametrize(("versions", "rows"), [({}, []), ({DIM_DATE.name: 1}, [0, 1])])
+def test_a_batch_of_before_a_table_has_nothing_of_it(lake, tmp_path, versions, rows):
+    fill(lake, 2)
+    sent = []
+    stream = SimpleNamespace(place=START, in_flight=0, append=lambda part, place: sent.extend(part["date_key"].to_pylist()), flush=int)
+    made = Loader(Settings(state=tmp_path, lake=lake.settings), tables=(BATCHES, DIM_DATE))
+    made.streams = {DIM_DATE.name: stream}
+    made._stream_all(Batch(START, 0, versions, lake.arrow(BATCHES, [])))
+    assert sent == rows
 
 
 def test_a_line_that_a_killed_loader_left_half_does_not_swallow_the_next_one(tmp_path):
