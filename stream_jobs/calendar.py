@@ -65,11 +65,11 @@ def holidays_of(first: dt.date, last: dt.date, countries: Sequence[str]) -> Iter
 
 
 def expected(table: Table, dates: Collection[dt.date], settings: Calendar) -> list[Row]:
-    """Rows that `table`, one of TABLES, must have for these days and has no others; for days outside the calendar none.
+    """Rows that `table`, one of TABLES, must have for these days and has no others, without `batch_id`.
 
-    Without `batch_id`. Raises ConfigError for a country that the library does not know.
+    Raises ConfigError for a country that the library does not know.
     """
-    wanted = {date for date in dates if FIRST <= date <= LAST}
+    wanted = set(dates)
     if not wanted:
         return []
     first, last = min(wanted), max(wanted)

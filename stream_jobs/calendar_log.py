@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Collection
+
 from commerce360.lake import Lake
 from commerce360.settings import Calendar
 from schemas.tables import DIM_HOLIDAY, Table
 from stream_jobs import calendar
+from stream_jobs.entity import Row
+from stream_jobs.values import literal
 
 ORIGIN = "c360.calendar"  # property of the holidays: what they were made from. To compute them takes longer than all else at a start
 
@@ -20,13 +25,21 @@ def keep(lake: Lake, settings: Calendar, query_id: str) -> dict[str, int]:
     made: dict[str, int] = {}
     for table, rows in wanted.items():
         lake.add_columns(table)
-        if differing := calendar.corrections(table, lake.newest(table).to_pylist(), rows):
+        there = [row for row in lake.newest(table).to_pylist() if calendar.FIRST <= row["date"] <= calendar.LAST]  # others stay
+        if differing := calendar.corrections(table, there, rows):
             batch_id = _next_batch(lake, table)
             lake.append(table, [{**row, "batch_id": batch_id} for row in differing], query_id, batch_id)
             made[table.name] = len(differing)
         if table == DIM_HOLIDAY:
             lake.set_properties(table, {ORIGIN: calendar.origin(settings)})
     return made
+
+
+def stored(lake: Lake, table: Table, days: Collection[dt.date], upto: int | None = None) -> list[Row]:
+    """The newest rows of the days, among batches up to `upto`."""
+    bound = f"date IN ({', '.join(map(literal, sorted(days)))})" + ("" if upto is None else f" AND batch_id <= {upto}")
+    found: list[Row] = lake.query(table, table.newest_sql(table.entity, bound)).to_pylist()
+    return found
 
 
 def _is_kept(lake: Lake, table: Table, settings: Calendar) -> bool:

@@ -131,7 +131,7 @@ def in_force(row: Row) -> bool:
 
 
 def differing_orders(stored: Iterable[Row], by_key: Mapping[Key, list[Row]]) -> list[Key]:
-    """Orders whose header or lines the lake lacks, or has not from the back office, or otherwise. `by_key`: orders joined with their items."""
+    """Orders whose header or lines the lake lacks, or has not from the back office, or otherwise. `by_key`: orders with their items."""
     there = {(row["order_id"], row["line_no"]): row for row in stored}
     return [key for key, rows in by_key.items() if not all(_is_there(there, row) for row in rows)]
 

@@ -11,7 +11,8 @@ from schemas.columns import Table
 from schemas.marts import MART_CUSTOMER_360
 from schemas.shop import ZONE
 from schemas.tables import DIM_CAMPAIGN
-from stream_jobs.slices import AGAIN, CALENDAR
+from stream_jobs.calendar import TABLES as CALENDAR
+from stream_jobs.slices import AGAIN
 
 DAYLESS = (DIM_CAMPAIGN, MART_CUSTOMER_360)  # their rows belong to no day: looked at whole, whatever the days
 ZONE_INFO = ZoneInfo(ZONE)
@@ -32,7 +33,8 @@ def refuse_open(days: Sequence[dt.date], tables: Sequence[Table], now: dt.dateti
     today = now.astimezone(ZONE_INFO).date()
     if days[-1] >= today and any(t not in CALENDAR for t in tables):
         raise ConfigError(
-            f"{max(days[0], today)} is not over in {ZONE}: the stream still writes it", f"the last day that can be backfilled is {today - dt.timedelta(days=1)}"
+            f"{max(days[0], today)} is not over in {ZONE}: the stream still writes it",
+            f"the last day that can be backfilled is {today - dt.timedelta(days=1)}",
         )
 
 

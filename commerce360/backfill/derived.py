@@ -75,5 +75,3 @@ def day_of_row(table: Table, row: Row) -> str:
 def _rows(table: pa.Table) -> Iterator[Row]:
     for batch in table.to_batches(max_chunksize=10_000):
         yield from batch.to_pylist()
-
-

@@ -1,6 +1,6 @@
 """The source `files`: history that somebody puts into a landing zone, as JSON Lines, plain or compressed (.gz, .zst).
 
-A folder for each table: `fct_sales` holds order events of the web shop as `schemas/avro/order_placed.avsc` names their fields, `clickstream`
+A folder for each table: `fct_sales` holds order events of the web shop with the fields of `schemas/avro/order_placed.avsc`, `clickstream`
 and `reviews` hold documents as mongoexport writes them. What the tables lack is sent to the topic that such records come by, and goes the
 way of all others. What cannot be used is named with its file and line, and stays where it is.
 """
@@ -117,7 +117,9 @@ class Files:
         folder = self.folder / table.entity
         files = sorted(f for f in folder.rglob("*") if f.name.endswith(ENDS)) if folder.is_dir() else []
         if not files:
-            raise ConfigError(f"there are no files for {table.entity} in {folder}", f"put files there that end with {', '.join(ENDS[:3])} ...")
+            raise ConfigError(
+                f"there are no files for {table.entity} in {folder}", f"put files there that end with {', '.join(ENDS[:3])} ..."
+            )
         for file in files:
             with opened(file) as lines:
                 for number, line in enumerate(lines, 1):

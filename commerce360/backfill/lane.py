@@ -63,7 +63,9 @@ class Lane:
         except (KafkaException, BufferError) as error:
             raise UnavailableError(f"Kafka does not take a slice: {error}", HINT) from error
         if errors or left:
-            raise UnavailableError(f"Kafka at {self.settings.kafka.bootstrap} does not take a slice: {'; '.join(errors) or 'no answer'}", HINT)
+            raise UnavailableError(
+                f"Kafka at {self.settings.kafka.bootstrap} does not take a slice: {'; '.join(errors) or 'no answer'}", HINT
+            )
 
     def _encode(self, asked: Slice) -> bytes:
         out = io.BytesIO()

@@ -16,13 +16,13 @@ from schemas.columns import Table
 from schemas.tables import RECORDS
 from stream_jobs.bronze import record_of
 from stream_jobs.dimensions import Dimension
-from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Row, read_record
+from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, read_record
 from stream_jobs.keyed import KeyedLog
 from stream_jobs.sales import HEADER
 from stream_jobs.scd2.change import canonical
 from stream_jobs.silver import Documents
-from stream_jobs.slices import DOCUMENT, KEYED, Place, among, literal, stored_rows
-from stream_jobs.values import moment, timestamp
+from stream_jobs.slices import DOCUMENT, KEYED, Place, among, stored_rows
+from stream_jobs.values import literal, moment, timestamp
 from stream_jobs.wire import Decoder
 
 CLOCKS = dt.timedelta(days=1)  # a record is received after what it tells; this far the clocks of source and Kafka may be apart
@@ -61,7 +61,7 @@ class Bronze:
         """Two passes: which keys the days have, then what is said of those. So memory holds the keys of the days, not all of bronze."""
         names, rejected = {d.isoformat() for d in days}, dict[str, int]()
         keys: dict[str, set[Key]] = {name: set() for name in names}
-        for record, found in self._contributions(entity, days, rejected):
+        for _, found in self._contributions(entity, days, rejected):
             for each in found:
                 for day in names.intersection(days_of(entity, each)):
                     keys[day].add(each.key)
@@ -73,9 +73,7 @@ class Bronze:
                     contributions.setdefault(each.key, []).append(Contribution(each.key, each.payload, bare))
         return Read(contributions, keys, rejected)
 
-    def _contributions(
-        self, entity: Entity, days: list[dt.date], rejected: dict[str, int]
-    ) -> Iterator[tuple[Record, list[Contribution]]]:
+    def _contributions(self, entity: Entity, days: list[dt.date], rejected: dict[str, int]) -> Iterator[tuple[Record, list[Contribution]]]:
         for record in self._records(entity.topics, days):
             try:
                 yield record, read_record(entity, record, *self.decoder.decode(record))
@@ -89,7 +87,7 @@ class Bronze:
             yield from map(record_of, batch.to_pylist())
 
     def _documents(self, part: Documents, days: list[dt.date]) -> Days:
-        """The newest state of each document whose time is on one of the days. A deletion names no time: the day is that of the state before."""
+        """The newest state of each document of the days. A deletion names no time: it belongs to the day of the state before."""
         names, rejected, of_day = {d.isoformat() for d in days}, dict[str, int](), dict[str, str]()
         newest, reads = dict[str, tuple[tuple[int, int], Place]](), dict[str, int](dict.fromkeys(names, 0))
         for record in self._records(frozenset({part.topic.name}), days):

@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from commerce360.backfill.calendar import Calendar
-from commerce360.backfill.days import DAYLESS
 from commerce360.backfill.database import Database
+from commerce360.backfill.days import DAYLESS
 from commerce360.backfill.derived import Derived
 from commerce360.backfill.found import Found, Result, Source, slices
-from commerce360.backfill.lane import Lane, ensure_ready
 from commerce360.backfill.landed import Files
+from commerce360.backfill.lane import Lane, ensure_ready
 from commerce360.backfill.received import Bronze
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from commerce360.settings import Settings
 from connect_configs.cluster import Cluster
 from schemas.columns import Table
-from stream_jobs.slices import CALENDAR
+from stream_jobs.calendar import TABLES as CALENDAR
 from stream_jobs.view360.view import TABLES as VIEWED
 from stream_jobs.wire import Decoder, RegistrySchemas
 

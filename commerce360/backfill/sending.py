@@ -1,4 +1,4 @@
-"""Records into the topics that the stream reads, as the MongoDB source connector and the order producer write them, and the wait for them."""
+"""Records into the topics that the stream reads, as their own writers make them, and the wait until the lake has them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ class Sender:
 
         refused: list[str] = []
         # The partitioner of Kafka's own clients, so that a key stays in its partition.
-        options = {"enable.idempotence": True, "partitioner": "murmur2_random", "message.timeout.ms": 60_000}
+        options: dict[str, str | int | float | bool] = {
+            "enable.idempotence": True,
+            "partitioner": "murmur2_random",
+            "message.timeout.ms": 60_000,
+        }
         count = 0
         try:
             producer = Producer(self.settings.kafka.client(**options))
@@ -67,7 +71,9 @@ class Sender:
         except requests.RequestException as error:
             raise UnavailableError(f"the schema registry at {url} does not answer", "see `c360 logs registry`") from error
         if reply.status_code == 404:
-            raise C360Error(f"the registry knows no {subject}: the connector never wrote to it", "deploy the connector first: `c360 connect apply`")
+            raise C360Error(
+                f"the registry knows no {subject}: the connector never wrote to it", "deploy the connector first: `c360 connect apply`"
+            )
         if not reply.ok:
             raise UnavailableError(f"the schema registry answered {reply.status_code}", "see `c360 logs registry`")
         found = reply.json()

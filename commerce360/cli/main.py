@@ -7,7 +7,21 @@ import sys
 import typer
 
 from commerce360 import __version__
-from commerce360.cli import backfill, bi, connect, demo, privacy, questions, scd2, scd2_capture, scd2_explain, scd2_rebuild, shop, stack, warehouse
+from commerce360.cli import (
+    backfill,
+    bi,
+    connect,
+    demo,
+    privacy,
+    questions,
+    scd2,
+    scd2_capture,
+    scd2_explain,
+    scd2_rebuild,
+    shop,
+    stack,
+    warehouse,
+)
 from commerce360.errors import C360Error, ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)

@@ -171,8 +171,11 @@ class Chains:
         return compare("dead_letters", [*self._refolded(read, wanted), read("lake", lake)], Letter._fields)
 
     def calendar(self, settings: Calendar) -> list[TableResult]:
-        """Days and holidays, as the settings ask for them."""
-        return [self._derived("calendar", table, calendar.whole(table, settings)) for table in calendar.TABLES]
+        """Days and holidays, as the settings ask for them; also days that a backfill brought from outside the usual years."""
+        beyond = f"date < DATE '{calendar.FIRST}' OR date > DATE '{calendar.LAST}'"
+        more = [row["date"] for row in self.lake.newest(tables.DIM_DATE, where=beyond).to_pylist()]
+        wanted = {t: [*calendar.whole(t, settings), *calendar.expected(t, more, settings)] for t in calendar.TABLES}
+        return [self._derived("calendar", table, rows) for table, rows in wanted.items()]
 
     def landing(self, table: Table) -> TableResult:
         """Every log row of the lake is in RAW once, with its lineage: the loader neither lost nor repeated one."""

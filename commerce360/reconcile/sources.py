@@ -34,7 +34,8 @@ def postgres_between(postgres: Postgres, query: str, column: str, first: dt.date
 
     with _asking(), psycopg.connect(postgres.conninfo(), row_factory=dict_row, connect_timeout=10) as connection:
         asked = sql.SQL("SELECT * FROM ({}) AS found WHERE {column} >= %s AND {column} < %s").format(
-            sql.SQL(query), column=sql.Identifier(column)  # type: ignore[arg-type]
+            sql.SQL(query),
+            column=sql.Identifier(column),
         )
         return connection.execute(asked, (first, end)).fetchall()
 
