@@ -22,6 +22,7 @@ from commerce360.settings import Settings
 from connect_configs.cluster import Cluster
 from schemas.columns import Table
 from stream_jobs.calendar import TABLES as CALENDAR
+from stream_jobs.slices import AGAIN
 from stream_jobs.view360.view import TABLES as VIEWED
 from stream_jobs.wire import Decoder, RegistrySchemas
 
@@ -47,17 +48,20 @@ class Backfill:
         self.cluster = cluster
         self.say = say
         self.lake = Lake(settings.lake)
-        self.upto = ensure_ready(self.lake)
         self.run_id = str(uuid.uuid4())
         self.number = 0  # of the next slice
-        self._derived = Derived(self.lake, self.upto)
+        self._derived: Derived | None = None  # of base tables as they are since the last slice
+        ensure_ready(self.lake)
 
     def run(self, tables: Sequence[Table], days: list[dt.date], dry: bool = False) -> Iterator[Result]:
-        """What became of each day of each table, in this order. What was handed over stays so if a later one fails."""
+        """What became of each day of each table. What was handed over stays so if a later one fails.
+
+        Tables that follow from others come behind them: what they lack is seen once those are right.
+        """
         lane = None if dry else Lane(self.settings, self.lake)
         began, total = time.monotonic(), sum(1 if t in DAYLESS else len(days) for t in tables)
         done = 0
-        for table in tables:
+        for table in sorted(tables, key=AGAIN.index):
             source = self._source(table)
             self.say(f"{table.entity}: comparing {days[0]} to {days[-1]} with {source.name}")
             started = time.monotonic()
@@ -77,18 +81,22 @@ class Backfill:
             self.number = asked.number + 1
             rows += int(lane.serve(asked)["changed"])
             self.say(f"{day} {table.entity}: {len(asked.keys)} keys looked at, {rows} rows written so far")
+        if found.differing and table not in VIEWED:
+            self._derived = None
         return rows + (source.feed(table, found) if found.differing else 0)
 
     def _source(self, table: Table) -> Source:
         """Derived tables and the calendar follow from the lake, whatever the source is."""
+        upto = ensure_ready(self.lake)
         if table in VIEWED:
+            self._derived = self._derived or Derived(self.lake, upto)
             return self._derived
         if table in CALENDAR:
-            return Calendar(self.lake, self.settings.calendar, self.upto)
+            return Calendar(self.lake, self.settings.calendar, upto)
         if self.source == "database" and self.cluster is not None:
             return Database(self.settings, self.lake, self.cluster, self.say)
         if self.source == "files" and self.files is not None:
             return Files(self.settings, self.lake, self.files, self.say)
         if self.source != "bronze":
             raise ConfigError(f"there is no source {self.source}", "bronze, database or files")
-        return Bronze(self.lake, Decoder(RegistrySchemas(self.settings.registry)), self.upto)
+        return Bronze(self.lake, Decoder(RegistrySchemas(self.settings.registry)), upto)

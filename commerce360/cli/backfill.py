@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commerce360.cli.retrying import telling_what_passes
 from commerce360.cli.stack import DEFAULT, StateOption
 from commerce360.errors import ConfigError
 
@@ -49,11 +50,12 @@ def backfill(
     which.refuse_open(days, tables, dt.datetime.now(dt.UTC))
     if (source is From.FILES) != (files is not None):
         raise ConfigError("--files and --source files belong together", "give both, or neither")
-    work = Backfill(_settings(state), source.value, files, lambda: _cluster(state), lambda line: typer.echo(line, err=True))
     changed = count = 0
-    for result in work.run(tables, days, dry_run):
-        changed, count = changed + result.changed, count + 1
-        typer.echo(json.dumps({**asdict(result), "dry_run": dry_run}) if as_json else result.summary)
+    with telling_what_passes():
+        work = Backfill(_settings(state), source.value, files, lambda: _cluster(state), lambda line: typer.echo(line, err=True))
+        for result in work.run(tables, days, dry_run):
+            changed, count = changed + result.changed, count + 1
+            typer.echo(json.dumps({**asdict(result), "dry_run": dry_run}) if as_json else result.summary)
     if not as_json:
         done = "differ" if dry_run else "were repaired"
         typer.echo(f"{count} days of tables: {f'{changed} keys {done}' if changed else 'nothing differs'}")

@@ -19,7 +19,7 @@ import fastavro
 import schemas
 
 AVRO = Path(schemas.__file__).parent / "avro"
-ORDER_ID, CUSTOMER_ID, PRODUCT_ID, OLTP_ORDER_ID, ITEM_ID, MONGO_ID = 1, 2, 3, 4, 5, 6
+ORDER_ID, CUSTOMER_ID, PRODUCT_ID, OLTP_ORDER_ID, ITEM_ID, MONGO_ID, BACKFILL_ID = 1, 2, 3, 4, 5, 6, 7
 
 
 def _row(name: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +97,7 @@ SCHEMAS: dict[int, dict[str, Any]] = {
     OLTP_ORDER_ID: _envelope("orders", ORDER),
     ITEM_ID: _envelope("order_items", ITEM),
     MONGO_ID: CHANGE_STREAM,
+    BACKFILL_ID: json.loads((AVRO / "backfill_slice.avsc").read_text()),
     12: _key("oltp.sales.customers", {"customer_id": "long"}),
     13: _key("oltp.sales.products", {"product_id": "long"}),
     14: _key("oltp.sales.orders", {"order_id": "string"}),

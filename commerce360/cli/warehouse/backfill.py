@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commerce360.cli.retrying import telling_what_passes
 from commerce360.cli.stack import DEFAULT, StateOption
 from commerce360.cli.warehouse.account import settings_of
 from commerce360.errors import ConfigError
@@ -39,7 +40,7 @@ def backfill(
     if first and last and first > last:
         raise ConfigError(f"--from {first.date()} is after --to {last.date()}", "exchange them")
     settings = settings_of(state)
-    with Client(settings.warehouse, PATIENCE_S) as client:
+    with telling_what_passes(), Client(settings.warehouse, PATIENCE_S) as client:
         work = Backfill(settings, client, _tables(table or []))
         wanted = work.days(first.date() if first else None, last.date() if last else None)
         changed = 0
