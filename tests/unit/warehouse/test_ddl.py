@@ -70,7 +70,7 @@ def test_every_fed_column_lands_under_its_name_with_its_type_and_its_nulls(sessi
             "SELECT COLUMN_NAME, DATA_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE, IS_NULLABLE FROM INFORMATION_SCHEMA.COLUMNS "
             f"WHERE TABLE_SCHEMA = '{schema}' AND TABLE_NAME = '{name}' ORDER BY COLUMN_NAME"
         ).fetchall()
-        columns = sorted(table.fed_columns, key=lambda c: c.name)  # one that came with a later migration stands last
+        columns = sorted(table.fed_columns, key=lambda c: c.name.upper())  # one that came with a later migration stands last
         assert [row[0] for row in found] == [c.name.upper() for c in columns]
         for column, (_, kind, precision, scale, nullable) in zip(columns, found, strict=True):
             wanted = SNOWFLAKE[column.type].split("(")[0]

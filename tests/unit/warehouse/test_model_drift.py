@@ -68,7 +68,7 @@ def test_a_foreign_key_that_leads_elsewhere_is_named_from_both_sides():
 
 def test_nullability_comments_and_spelling_are_named():
     assert planted(
-        ('"IS_WEEKEND"  boolean', '"IS_WEEKEND" boolean NOT NULL'),
+        ('"IS_WEEKEND"     boolean', '"IS_WEEKEND" boolean NOT NULL'),
         ("COMMENT 'ISO: Monday is 1'", "COMMENT 'Sunday is 1'"),
         ("COMMENT = 'Calendar, one row a day.'", ""),
         ('"ISO_WEEK"', '"iso_week"'),
