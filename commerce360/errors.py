@@ -26,6 +26,7 @@ class ConfigError(C360Error):
 
 
 class UnavailableError(C360Error):
-    """A server did not answer in time; the same call may succeed later."""
+    """A server did not answer in time; the same call may succeed later. Exit code: EX_TEMPFAIL of sysexits.h, for whoever tries again."""
 
+    exit_code = 75
     transient = True

@@ -7,7 +7,21 @@ import sys
 import typer
 
 from commerce360 import __version__
-from commerce360.cli import bi, connect, demo, privacy, questions, scd2, scd2_capture, scd2_explain, scd2_rebuild, shop, stack, warehouse
+from commerce360.cli import (
+    airflow,
+    bi,
+    connect,
+    demo,
+    privacy,
+    questions,
+    scd2,
+    scd2_capture,
+    scd2_explain,
+    scd2_rebuild,
+    shop,
+    stack,
+    warehouse,
+)
 from commerce360.errors import C360Error, ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
@@ -18,6 +32,7 @@ for command in (stack.setup, stack.up, stack.down, stack.status, stack.logs, sta
 app.command(hidden=True)(stack.supervise)
 for about_history in (scd2_explain.explain, scd2_capture.replay, scd2_capture.record, scd2_rebuild.rebuild):
     scd2.app.command()(about_history)
+app.command(context_settings=airflow.PASSED_ON)(airflow.airflow)
 app.add_typer(scd2.app, name="scd2", help="SCD2 history: rules, cases, explanations.")
 app.add_typer(connect.app, name="connect")
 app.add_typer(shop.app, name="shop")
