@@ -103,7 +103,7 @@ class Backfill:
         self.tables = tables
 
     def days(self, first: dt.date | None = None, last: dt.date | None = None) -> list[Day]:
-        """Raises ConfigError when the lake and the warehouse have nothing in common yet, NothingCommittedError for nothing of these days."""
+        """Raises ConfigError when the lake and the warehouse have nothing in common yet, NothingCommittedError for empty days."""
         if not self.lake.exists(BATCHES):
             raise ConfigError(f"there is no lake at {self.lake.settings.root}", "set C360_LAKE__ROOT, or start with `c360 up`")
         newest = f"SELECT BATCH_ID, QUERY_ID FROM {self.database}.OPS.LAKE_BATCHES ORDER BY BATCH_ID DESC LIMIT 1"

@@ -6,6 +6,7 @@ servers on every address.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shlex
 import signal
@@ -136,19 +137,24 @@ class _Part:
     def __init__(self, airflow: Airflow, name: str) -> None:
         self.airflow = airflow
         self.name = name
+        self.began = dt.datetime.now(dt.UTC)
         self.port = airflow.port if name == "api-server" else None
 
     def prepare(self) -> None:
         """Nothing: the database is made before any part starts."""
 
     def command(self) -> Command:
+        self.began = dt.datetime.now(dt.UTC)
         return Command([str(self.airflow.program), *PARTS[self.name]], self.airflow.environment(), ROOT)
 
     def ready(self) -> bool:
-        """The API answers; the others told the database that they are alive."""
+        """The API answers; another part has told the database since its start that it lives."""
         found = self.airflow.health.look()
-        part = found.get("metadatabase" if self.name == "api-server" else self.name.replace("-", "_"), {})
-        return bool(part.get("status") == "healthy")
+        if self.name == "api-server":
+            return bool(found)
+        name = self.name.replace("-", "_")
+        beat = found.get(name, {}).get(f"latest_{name}_heartbeat")
+        return bool(beat) and dt.datetime.fromisoformat(beat) > self.began
 
 
 class _Health:
