@@ -68,15 +68,12 @@ class Stack:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
-    def sql(self, statement: str) -> list[dict[str, Any]]:
-        """In the warehouse, as its owner; values as text."""
-        found: list[dict[str, Any]] = self.python(
-            "from warehouse.client import Client\n"
-            "with Client(settings.warehouse) as client:\n"
-            "    client.query('USE DATABASE COMMERCE360')\n"
-            f"    result = [{{k: str(v) for k, v in row.items()}} for row in client.query({statement!r})]"
+    def warehouse(self, expression: str) -> Any:
+        """What `expression` is, with `client` connected to the warehouse as its owner."""
+        head = (
+            "from warehouse.client import Client\nwith Client(settings.warehouse) as client:\n    client.query('USE DATABASE COMMERCE360')"
         )
-        return found
+        return self.python(f"{head}\n    result = {expression}")
 
 
 @contextlib.contextmanager
