@@ -9,6 +9,7 @@ VENV := $(BUILD)/venv
 MONGO := $(BUILD)/venv-mongo
 BENCH := $(BUILD)/venv-bench
 SCHEMACHANGE := $(BUILD)/venv-schemachange
+AIRFLOW := $(BUILD)/venv-airflow
 STAMPS := $(BUILD)/stamps
 UV := $(BOOT)/bin/uv
 PY := $(VENV)/bin/python
@@ -22,7 +23,7 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-browser test-cloud schemachange bench-scd2 bench-connect bench-view bench-loader check docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-browser test-cloud test-airflow airflow schemachange bench-scd2 bench-connect bench-view bench-loader check docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -50,6 +51,12 @@ test-cloud: dev setup ## Tests on the Snowflake account of C360_WAREHOUSE__*: th
 
 test-browser: dev ## Only the tests of the live page in a browser
 	@$(PYTEST) tests -m browser
+
+airflow: env $(STAMPS)/airflow ## Start Airflow for the running stack; ARGS="--state DIR --port N"
+	@$(C360) airflow $(ARGS)
+
+test-airflow: $(STAMPS)/airflow ## Only the tests of the DAGs, with Airflow's own environment
+	@$(AIRFLOW)/bin/python -m pytest tests/dags --confcutdir=tests/dags -m "not stack"
 
 bench-scd2: setup $(STAMPS)/bench ## Measure SCD2 batches, by table size, MERGE, dlt and dbt; ARGS=--quick for a try
 	@$(PY) benchmarks/scd2.py $(ARGS)
@@ -91,7 +98,7 @@ $(STAMPS)/python: FORCE
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments" >&2; echo "hint: install its venv package, such as python3-venv" >&2; exit 2; }
 	@mkdir -p $(@D)
 	@$(PYTHON) -c 'import os, sys; print(sys.executable, sys.version, os.getcwd())' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO) $(BENCH) $(SCHEMACHANGE); mv $@.new $@; }
+	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO) $(BENCH) $(SCHEMACHANGE) $(AIRFLOW); mv $@.new $@; }
 
 FORCE:
 
@@ -134,12 +141,20 @@ $(STAMPS)/schemachange: requirements/schemachange.txt $(STAMPS)/uv
 	@$(INSTALL) --python $(SCHEMACHANGE)/bin/python -r requirements/schemachange.txt
 	@touch $@
 
+# Its pins are not ours; it never imports our code, but calls `c360`.
+$(STAMPS)/airflow: requirements/airflow.txt $(STAMPS)/uv
+	@echo "installing Airflow"
+	@test -x $(AIRFLOW)/bin/python || $(UV) venv -q --python $(BOOT)/bin/python $(AIRFLOW)
+	@$(INSTALL) --python $(AIRFLOW)/bin/python -r requirements/airflow.txt
+	@touch $@
+
 lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
 	$(LOCK) setup.cfg --extra lake --extra calendar --extra warehouse --extra shop --extra page --extra local --extra sentiment --extra tableau -o requirements/runtime.txt
 	$(LOCK) setup.cfg --all-extras -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) requirements/mongo.in -o requirements/mongo.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt
 	$(LOCK) requirements/schemachange.in -o requirements/schemachange.txt
+	$(LOCK) requirements/airflow.in -o requirements/airflow.txt
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 
 lock-jars: $(STAMPS)/env ## Maintainers: renew the jar lock (needs Maven)

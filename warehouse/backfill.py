@@ -36,6 +36,10 @@ TURN = "RAW.C360_HISTORY_TURN"  # one row: who changes it replaces a day, and ot
 TURNS, TURN_S = 120, 0.5  # a local warehouse refuses at once, and is asked again; an account lets it wait
 
 
+class NothingCommittedError(ConfigError):
+    """The lake committed nothing on the days that were asked for."""
+
+
 @dataclass(frozen=True)
 class Day:
     """The lake's batches of one day: those after `after`, up to and including `last`."""
@@ -99,7 +103,7 @@ class Backfill:
         self.tables = tables
 
     def days(self, first: dt.date | None = None, last: dt.date | None = None) -> list[Day]:
-        """Raises ConfigError when the lake and the warehouse have nothing in common yet, or nothing of these days."""
+        """Raises ConfigError when the lake and the warehouse have nothing in common yet, NothingCommittedError for empty days."""
         if not self.lake.exists(BATCHES):
             raise ConfigError(f"there is no lake at {self.lake.settings.root}", "set C360_LAKE__ROOT, or start with `c360 up`")
         newest = f"SELECT BATCH_ID, QUERY_ID FROM {self.database}.OPS.LAKE_BATCHES ORDER BY BATCH_ID DESC LIMIT 1"
@@ -114,7 +118,7 @@ class Backfill:
             )
         if not (found := days(batches, shown, first, last)):
             whole = days(batches, shown, None, None)
-            raise ConfigError("the lake committed nothing on these days", f"it has {whole[0].date} to {whole[-1].date}")
+            raise NothingCommittedError("the lake committed nothing on these days", f"it has {whole[0].date} to {whole[-1].date}")
         return found
 
     def run(self, wanted: Sequence[Day], dry: bool = False) -> Iterator[list[Repair]]:

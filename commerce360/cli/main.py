@@ -8,6 +8,7 @@ import typer
 
 from commerce360 import __version__
 from commerce360.cli import (
+    airflow,
     backfill,
     bi,
     connect,
@@ -33,6 +34,7 @@ for command in (stack.setup, stack.up, stack.down, stack.status, stack.logs, sta
 app.command(hidden=True)(stack.supervise)
 for about_history in (scd2_explain.explain, scd2_capture.replay, scd2_capture.record, scd2_rebuild.rebuild):
     scd2.app.command()(about_history)
+app.command(context_settings=airflow.PASSED_ON)(airflow.airflow)
 app.add_typer(scd2.app, name="scd2", help="SCD2 history: rules, cases, explanations.")
 app.add_typer(connect.app, name="connect")
 app.add_typer(shop.app, name="shop")

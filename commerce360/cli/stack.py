@@ -43,7 +43,7 @@ def up(
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay here until Ctrl-C.")] = False,
 ) -> None:
     """Start the stack in the background and wait until it works."""
-    if _supervisor_lives(state):
+    if supervisor_lives(state):
         typer.echo(f"the stack runs already\nlive page: {_page(state)}\nstop it with: c360 down --state {state}")
         return
     setup()
@@ -133,7 +133,7 @@ def down(state: StateOption = DEFAULT) -> None:
 def status(state: StateOption = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """What runs. Exit code 0 if all is ready, 1 if something is not, 3 if nothing runs."""
     found = read_status(state)
-    alive = _supervisor_lives(state)
+    alive = supervisor_lives(state)
     if not alive:
         found = {**found, "phase": "stopped", "services": {}}
     elif time.time() - found.get("at", 0) > STALE_S:
@@ -186,7 +186,7 @@ def reconcile(
     from commerce360.report import console as report_console
     from commerce360.steps import Steps
 
-    phase = read_status(state).get("phase") if _supervisor_lives(state) else None
+    phase = read_status(state).get("phase") if supervisor_lives(state) else None
     if phase != "running":
         raise ConfigError(f"no stack runs in {state}" + (f": it is {phase}" if phase else ""), f"start one with `c360 up --state {state}`")
     raise_on_signal()
@@ -217,7 +217,7 @@ def _unready(found: dict[str, Any]) -> dict[str, Any]:
     return {name: {**entry, "ready": False} for name, entry in found.get("services", {}).items()}
 
 
-def _supervisor_lives(state: Path) -> bool:
+def supervisor_lives(state: Path) -> bool:
     from commerce360.local import claim
 
     return claim.supervisor(state) is not None

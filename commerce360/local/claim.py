@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -11,7 +12,7 @@ from commerce360.local import SERVICES, process
 from commerce360.local.process import Identity
 
 GRACE_S = 5.0
-OURS = {"data", "logs", "run", "secrets", "tls", "ledger", "reports", "stack.json"}  # and hidden marks
+OURS = {"airflow", "data", "logs", "run", "secrets", "tls", "ledger", "reports", "stack.json"}  # and hidden marks
 
 
 def ensure_ours(root: Path) -> None:
@@ -29,23 +30,36 @@ def claim(root: Path) -> IO[str]:
     Raises ConfigError while another supervisor runs the folder, and for a folder that is not a stack's.
     """
     ensure_ours(root)
-    (root / "run").mkdir(parents=True, exist_ok=True)
-    lock = (root / "run" / "supervisor.lock").open("w")
+    return lock(root / "run", ConfigError(f"a stack is running already in {root}", f"stop it with `c360 down --state {root}`"))
+
+
+def lock(run: Path, refusal: ConfigError) -> IO[str]:
+    """The lock of a folder of pid files. Raises `refusal` while another process holds it."""
+    run.mkdir(parents=True, exist_ok=True)
+    held = (run / "supervisor.lock").open("w")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        lock.close()
-        raise ConfigError(f"a stack is running already in {root}", f"stop it with `c360 down --state {root}`") from error
-    return lock
+        held.close()
+        raise refusal from error
+    return held
 
 
 def end_leftovers(root: Path) -> int:
     """End what a killed supervisor left running; how many services. Call with the claim held."""
     run = root / "run"
-    files = [file for name in SERVICES if (file := run / f"{name}.pid").exists()]
-    ended = process.end_all([identity for file in files if (identity := Identity.load(file))], GRACE_S)
-    for stale in (*files, *run.glob("*.hold.*"), run / "supervisor.pid"):
+    ended = end_services(run, SERVICES)
+    for stale in (*run.glob("*.hold.*"), run / "supervisor.pid"):
         stale.unlink(missing_ok=True)
+    return ended
+
+
+def end_services(run: Path, names: Sequence[str]) -> int:
+    """End those of them whose pid file is in `run`, and remove these files; how many ran. Call with the lock held."""
+    files = [file for name in names if (file := run / f"{name}.pid").exists()]
+    ended = process.end_all([identity for file in files if (identity := Identity.load(file))], GRACE_S)
+    for file in files:
+        file.unlink(missing_ok=True)
     return ended
 
 

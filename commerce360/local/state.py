@@ -58,7 +58,7 @@ class State:
             known = json.loads(file.read_text()) if file.exists() else {}
         except ValueError as error:
             raise ConfigError(f"{file} is damaged: {error}", "remove the state folder and start again") from error
-        shift = _shift()
+        shift = port_shift()
         ports = {**{name: port + shift for name, port in PORTS.items()}, **known.get("ports", {})}
         if not running:
             ports = _free_ports(ports)
@@ -88,7 +88,8 @@ class State:
             part.replace(path)
 
 
-def _shift() -> int:
+def port_shift() -> int:
+    """Of the environment. Raises ConfigError for what is no number, or leads out of the ports there are."""
     given = os.environ.get(PORT_SHIFT, "0")
     low, high = 1024 - min(PORTS.values()), LAST_PORT - max(PORTS.values())
     if not given.lstrip("-").isdigit() or not low <= int(given) <= high:

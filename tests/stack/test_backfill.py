@@ -295,6 +295,8 @@ def test_the_command_says_what_it_found(stack: Stack, sql: Client) -> None:
     assert len(found) == 2 * len(FED)
     assert [(r["day"], r["missing"]) for r in found if r["missing"]] == [(str(FIRST), 60)]
     assert "equal to the lake" in command("--from", str(FIRST)).stdout
+    empty = ("--from", "2020-01-01", "--to", "2020-01-02", "--json")
+    assert [(done.returncode, done.stdout) for done in (command(*empty), command(*empty, "--if-any"))] == [(2, ""), (0, "")]
     assert command("--table", "nothing").returncode == 2
     assert "exchange them" in command("--from", str(SECOND), "--to", str(FIRST)).stderr
 

@@ -27,6 +27,7 @@ def backfill(
     table: Annotated[list[str] | None, typer.Option("--table", help="Such as fct_sales; may be given more than once.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what differs, change nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each day and table.")] = False,
+    if_any: Annotated[bool, typer.Option("--if-any", help="Days without commits are no error, but nothing to do.")] = False,
     state: StateOption = DEFAULT,
 ) -> None:
     """Make days of the warehouse equal to the lake again, by files, beside the live stream. May be repeated: then nothing is left to do.
@@ -34,7 +35,7 @@ def backfill(
     Rows that are missing are inserted, others replaced, surplus and doubled ones removed; a day in one transaction. Without --from
     and --to: all days that the warehouse shows.
     """
-    from warehouse.backfill import Backfill
+    from warehouse.backfill import Backfill, NothingCommittedError
     from warehouse.client import Client
 
     if first and last and first > last:
@@ -42,7 +43,12 @@ def backfill(
     settings = settings_of(state)
     with telling_what_passes(), Client(settings.warehouse, PATIENCE_S) as client:
         work = Backfill(settings, client, _tables(table or []))
-        wanted = work.days(first.date() if first else None, last.date() if last else None)
+        try:
+            wanted = work.days(first.date() if first else None, last.date() if last else None)
+        except NothingCommittedError:
+            if not if_any:
+                raise
+            wanted = []
         changed = 0
         for number, found in enumerate(work.run(wanted, dry_run), 1):
             changed += sum(repair.needed for repair in found)

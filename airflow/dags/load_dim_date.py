@@ -1,0 +1,38 @@
+"""
+### Calendar and holidays
+
+Every 1 December, and on demand: the calendar of this year and the next ones, with fiscal periods, ISO weeks and public holidays. A day
+that is there as it should be stays as it is. Another year: *Trigger*, with `year` and `years_ahead`.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param
+from c360_days import DRY_RUN, POOL, SHOP_ZONE
+from c360_operator import DEFAULTS, C360Operator
+
+YEAR = "(params.year or dag_run.run_after.year)"
+
+with DAG(
+    "load_dim_date",
+    description="Calendar and holidays of this year and the next ones",
+    doc_md=__doc__,
+    schedule=CronTriggerTimetable("0 5 1 12 *", timezone=SHOP_ZONE),  # no start date: not run at once when it is unpaused
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=1,
+    default_args={**DEFAULTS, "pool": POOL},
+    params={
+        "year": Param(None, type=["null", "integer"], minimum=2000, maximum=2100, description="First year; empty: that of the run."),
+        "years_ahead": Param(2, type="integer", minimum=0, maximum=20, description="How many years after it."),
+        "dry_run": DRY_RUN,
+    },
+    tags=["commerce360", "calendar"],
+):
+    C360Operator(
+        task_id="calendar",
+        command=["backfill"],
+        tables=["dim_date", "dim_holiday"],
+        first=f"{{{{ {YEAR} }}}}-01-01",
+        last=f"{{{{ {YEAR} + params.years_ahead }}}}-12-31",
+    )
