@@ -5,7 +5,7 @@ from itertools import chain, zip_longest
 import pytest
 
 # They start a stack with a lake job or a warehouse and keep the machine busy; others mostly wait for Connect.
-BUSY = ("loader", "lake_backfill", "demo", "privacy", "shop_replay", "ingest", "sentiment", "record", "new_column", "loader_faults", "backfill")
+BUSY = ("loader", "lake_backfill", "demo", "privacy", "shop_replay", "ingest", "sentiment", "record", "new_column", "loader_faults")
 
 
 @pytest.hookimpl(trylast=True)
