@@ -15,6 +15,7 @@ UV := $(BOOT)/bin/uv
 PY := $(VENV)/bin/python
 C360 := $(VENV)/bin/c360
 PYTEST := $(PY) -m pytest
+DAGTEST = $(AIRFLOW)/bin/python -m pytest tests/dags --confcutdir=tests/dags --durations=10
 
 # Trust the machine's own certificate store where it has one (company proxies), else uv's list.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),1,0)
@@ -30,10 +31,11 @@ help: ## Show this list
 demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500" and the like
 	@$(C360) demo $(ARGS)
 
-test: dev setup ## All tests: the fast ones, those with Spark, those on real servers, those of the page
+test: dev setup $(STAMPS)/airflow ## All tests: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
 	@$(PYTEST) tests -m spark
 	@$(PYTEST) tests -m "stack or browser" -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	@$(DAGTEST)
 
 test-fast: dev ## Only the tests that need no server
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
@@ -55,8 +57,8 @@ test-browser: dev ## Only the tests of the live page in a browser
 airflow: env $(STAMPS)/airflow ## Start Airflow for the running stack; ARGS="--state DIR --port N"
 	@$(C360) airflow $(ARGS)
 
-test-airflow: $(STAMPS)/airflow ## Only the tests of the DAGs, with Airflow's own environment
-	@$(AIRFLOW)/bin/python -m pytest tests/dags --confcutdir=tests/dags -m "not stack"
+test-airflow: setup $(STAMPS)/airflow ## Only the tests of the DAGs, also on a real stack, with Airflow's own environment
+	@$(DAGTEST)
 
 bench-scd2: setup $(STAMPS)/bench ## Measure SCD2 batches, by table size, MERGE, dlt and dbt; ARGS=--quick for a try
 	@$(PY) benchmarks/scd2.py $(ARGS)

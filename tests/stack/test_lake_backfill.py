@@ -52,7 +52,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack.open(new_state(tmp_path_factory.mktemp("history") / "state"), shop=SHOP)
     try:
         stack.start(traffic=True)
-        wait(lambda: Lake(stack.settings().lake).newest(REVIEWS).num_rows >= SHOP["past_reviews"])
+        lake = Lake(stack.settings().lake)
+        for table, rows in ((REVIEWS, SHOP["past_reviews"]), (CLICKSTREAM, SHOP["past_clicks"]), (FCT_SALES, 2 * SHOP["past_orders"])):
+            wait(lambda table=table, rows=rows: lake.newest(table).num_rows >= rows)
         yield stack
     finally:
         stack.stop()
@@ -99,6 +101,7 @@ def changed(results: list[dict[str, Any]]) -> int:
     return sum(r["changed"] for r in results)
 
 
+@pytest.mark.timeout(1500)
 def test_gaps_are_repaired_beside_live_traffic_though_everything_is_killed_and_all_is_equal_in_the_end(stack: Stack) -> None:
     for table in TABLES:
         assert plant(stack, table)
