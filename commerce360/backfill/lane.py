@@ -13,7 +13,7 @@ from typing import Any
 
 import fastavro
 
-from commerce360.errors import C360Error, UnavailableError
+from commerce360.errors import UnavailableError
 from commerce360.lake import Lake
 from commerce360.settings import Settings
 from producers.wire import MAGIC, find_schema_id
@@ -75,7 +75,7 @@ class Lane:
 
 
 def ensure_ready(lake: Lake) -> int:
-    """The last complete batch. Raises C360Error when there is no lake that could serve anything."""
+    """The last complete batch. Raises UnavailableError when there is no lake yet that could serve anything."""
     if not lake.exists(BACKFILLS) or (last := lake.last_batch()) is None:
-        raise C360Error(f"the lake at {lake.settings.root} has no batch yet", "let the lake job run first: `c360 up`")
+        raise UnavailableError(f"the lake at {lake.settings.root} has no batch yet", "let the lake job run first: `c360 up`")
     return int(last["batch_id"])

@@ -53,8 +53,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         stack.start(traffic=True)
         lake = Lake(stack.settings().lake)
+        wait(lambda: any(batch["records"] and batch["batch_id"] > 0 for batch in lake.batches()))
         for table, rows in ((REVIEWS, SHOP["past_reviews"]), (CLICKSTREAM, SHOP["past_clicks"]), (FCT_SALES, 2 * SHOP["past_orders"])):
-            wait(lambda table=table, rows=rows: lake.newest(table).num_rows >= rows)
+            wait(lambda table=table, rows=rows: lake.newest(table, lake.last_batch()["batch_id"]).num_rows >= rows)
         yield stack
     finally:
         stack.stop()
