@@ -27,7 +27,7 @@ from stream_jobs.folds import ENTITIES, stored
 from stream_jobs.scd2.change import canonical
 from stream_jobs.silver import DOCUMENTS
 from stream_jobs.values import literal
-from stream_jobs.view360.units import SUMMED, summed_key, unit_of
+from stream_jobs.view360.units import SUMMED, bigint, summed_key, unit_of
 from stream_jobs.view360.view import TABLES as VIEWED
 
 KEYED: Mapping[str, Entity] = {e.table.name: e for e in ENTITIES}
@@ -65,7 +65,7 @@ class Slice:
         found = cls(value["run_id"], value["number"], value["day"], table, tuple(value["keys"]), places)
         try:
             found.parsed_keys()
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise RejectedError("bad_value", f"a key of {table.name}: {error}") from error
         return found
 
@@ -76,7 +76,7 @@ class Slice:
         if self.table.name in SUMMED:
             return [unit for unit in self.keys if summed_key(self.table, unit)]
         if self.table is MART_CUSTOMER_360:
-            return [str(int(unit)) for unit in self.keys]
+            return [str(bigint(int(unit))) for unit in self.keys]
         if self.table in CALENDAR:
             return [dt.date.fromisoformat(text) for text in self.keys]
         return list(self.keys)
@@ -102,8 +102,10 @@ def _entity_key(entity: Entity, text: str) -> Key:
     if not isinstance(parts, list) or len(parts) != len(key_columns(entity)):
         raise ValueError(f"{text} is no key")
     for column, part in zip(key_columns(entity), parts, strict=True):
-        if isinstance(part, str) != (column.type == "string") or not isinstance(part, str | int):
+        if isinstance(part, str) != (column.type == "string") or type(part) not in (str, int):
             raise ValueError(f"{text} does not fit {column.name}")
+        if isinstance(part, int):
+            bigint(part)
     return tuple(parts)
 
 

@@ -50,7 +50,18 @@ def where_units(table: Table, units: Iterable[str]) -> str:
     return f"{table.key[0]} IN ({', '.join(literal(u if kind == 'string' else int(u)) for u in units)})"
 
 
+def bigint(number: int) -> int:
+    """Raises ValueError for what no table can hold."""
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{number} is too large")
+    return number
+
+
 def _part(kind: str, part: Any) -> Any:
     if kind == "timestamp":
         return timestamp(part)
-    return dt.date.fromisoformat(part) if kind == "date" else part
+    if kind == "date":
+        return dt.date.fromisoformat(part)
+    if type(part) is not (str if kind == "string" else int):
+        raise ValueError(f"{part!r} is no {kind}")
+    return part if kind == "string" else bigint(int(part))
