@@ -21,8 +21,10 @@ from commerce360.backfill.received import Read, canonical_key, day_text, days_of
 from commerce360.backfill.sending import Sender, wait_for
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
+from commerce360.reconcile import sources
 from commerce360.settings import Settings
-from producers.wire import key_of
+from producers.ledger import Ledger
+from producers.wire import OrderCodec, find_schema_id, key_of, order_schema
 from schemas.columns import Table
 from schemas.tables import FCT_SALES
 from schemas.topics import ORDER_EVENTS
@@ -58,11 +60,12 @@ class Files:
 
     def feed(self, table: Table, found: Found) -> int:
         if self._collection is not None and table.name in DOCUMENT:
+            sources.note_landed(self.settings.state, table.entity, found.differing)
             return self._collection.feed(found)
         keys = [key for key in self._events if canonical_key(key) in found.differing]
-        before, sender = self._count(keys), Sender(self.settings, ORDER_EVENTS.name)
+        before = self._count(keys)
         events = [event for key in keys for event in self._events[key]]
-        sender.send((key_of(event["order_id"]), sender.encode("value", event)) for event in events)
+        self._send(events)
         wait_for(lambda: len(self._left(events)), table.entity, self.say)
         return self._count(keys) - before
 
@@ -90,6 +93,20 @@ class Files:
         for mine in found.values():
             mine.differing = {key: [] for key in mine.differing}  # the records are nowhere yet
         return found
+
+    def _send(self, events: list[Mapping[str, Any]]) -> None:
+        """Where the shop keeps a ledger, these are in it: all order events that Kafka has stand there."""
+        schema, folder = order_schema(), self.settings.state / "ledger"
+        codec = OrderCodec(schema, find_schema_id(self.settings.registry.url, schema))
+        records = [(key_of(event["order_id"]), codec.encode(event)) for event in events]
+        sender = Sender(self.settings, ORDER_EVENTS.name)
+        if not folder.is_dir():
+            sender.send(records)
+            return
+        with Ledger.open(folder, schema) as ledger:
+            intents = ledger.intend(value for _, value in records)
+            for intent, place in zip(intents, sender.send(records), strict=True):
+                ledger.acknowledge(intent, *place)
 
     def _left(self, events: list[Mapping[str, Any]]) -> set[str]:
         """Keys of the events that the lake does not have yet."""

@@ -6,13 +6,16 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastavro
 
 from commerce360.errors import C360Error, UnavailableError
 from commerce360.settings import Settings
 from producers.wire import MAGIC
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Message
 
 POLL_S = 0.5
 PATIENCE_S = 180.0  # for the stream to bring what was sent
@@ -27,34 +30,46 @@ class Sender:
         self.topic = topic
         self._encoders: dict[str, Callable[[Mapping[str, Any]], bytes]] = {}
 
-    def send(self, records: Iterable[tuple[bytes, bytes]]) -> int:
-        """(key, value) each; how many. All are acknowledged when it returns."""
+    def send(self, records: Iterable[tuple[bytes, bytes]]) -> list[tuple[int, int]]:
+        """(key, value) each; the partition and offset of each, in their order. All are acknowledged when it returns."""
         from confluent_kafka import KafkaException, Producer
 
         refused: list[str] = []
+        places: list[tuple[int, int]] = []
+
+        def told(number: int) -> Callable[[KafkaError | None, Message], None]:
+            places.append((-1, -1))
+
+            def report(error: KafkaError | None, message: Message) -> None:
+                if error is not None:
+                    refused.append(error.str())
+                else:
+                    places[number] = (message.partition() or 0, message.offset() or 0)
+
+            return report
+
         # The partitioner of Kafka's own clients, so that a key stays in its partition.
         options: dict[str, str | int | float | bool] = {
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             "message.timeout.ms": 60_000,
         }
-        count = 0
         try:
             producer = Producer(self.settings.kafka.client(**options))
-            for key, value in records:
+            for number, (key, value) in enumerate(records):
+                report = told(number)
                 while True:
                     try:
-                        producer.produce(self.topic, value, key, on_delivery=lambda e, _: refused.append(e.str()) if e else None)
+                        producer.produce(self.topic, value, key, on_delivery=report)
                         break
                     except BufferError:
                         producer.poll(0.1)
-                count += 1
             left = producer.flush(70)
         except KafkaException as error:
             raise UnavailableError(f"Kafka does not take records of {self.topic}: {error}", HINT) from error
         if refused or left:
             raise UnavailableError(f"Kafka does not take records of {self.topic}: {refused[0] if refused else 'no answer'}", HINT)
-        return count
+        return places
 
     def encode(self, part: str, value: Mapping[str, Any]) -> bytes:
         """`part`: key or value. Raises C360Error for what its schema cannot hold."""

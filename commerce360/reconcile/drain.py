@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from commerce360 import metrics
 from commerce360.errors import C360Error, UnavailableError
@@ -50,7 +50,7 @@ class Drain:
             late = self._behind(target, ends)
             quiet_s = time.monotonic() - since
             if not late and quiet_s >= QUIET_S:
-                found = (documents_behind(self.lake, c, sources.documents(self.settings.mongo, c)) for c in model.DOCUMENTS)
+                found = (self._documents_behind(c) for c in model.DOCUMENTS)
                 late = next(filter(None, found), "")
                 if not late or quiet_s >= PATIENCE_S:
                     return time.monotonic() - began
@@ -60,6 +60,10 @@ class Drain:
                 )
             self.note(late or "waiting for quiet")
             time.sleep(0.25)
+
+    def _documents_behind(self, source: model.Source) -> str:
+        landed = sources.landed(self.settings.state, source.topic.entity)
+        return documents_behind(self.lake, source, sources.documents(self.settings.mongo, source), landed)
 
     def _ends(self) -> dict[str, dict[int, int]]:
         return topics.end_offsets(self.settings.kafka, [t.name for t in TOPICS])
@@ -102,12 +106,17 @@ def connectors_behind(connect: Connect, wal: int) -> str:
     return f"Debezium is {(wal - position) / 1024:.0f} KiB of WAL behind" if position < wal else ""
 
 
-def documents_behind(lake: Lake, source: model.Source, documents: Sequence[Row]) -> str:
-    """How many of the source's documents, present or deleted, silver does not have as they are now; empty for none."""
-    table = model.DOCUMENTS[source]
+def documents_behind(lake: Lake, source: model.Source, documents: Sequence[Row], landed: Collection[str] = ()) -> str:
+    """How many of the source's documents, present or deleted, silver does not have as they are now; empty for none.
+
+    `landed`: keys of documents that came from files, and that the source need not have.
+    """
+    table, key = model.DOCUMENTS[source], source.key[0]
+    strangers = set(landed) - {row[key] for row in documents}
+    there = [row for row in lake.newest(table, where=table.visible).to_pylist() if row[key] not in strangers]
     found = [
         Stage.of("mongo", documents, source.key, source.columns),
-        Stage.of("silver", lake.newest(table, where=table.visible).to_pylist(), source.key, source.columns),
+        Stage.of("silver", there, source.key, source.columns),
     ]
     count = sum(compare(table.entity, found, source.columns, show=0).kinds.values())
     return f"{count} documents of {table.entity} are not in the lake as they are in MongoDB" if count else ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from commerce360.errors import UnavailableError
@@ -58,6 +60,21 @@ def mongo_documents(mongo: Mongo, collection: str, where: Row | None = None) -> 
 def documents(mongo: Mongo, source: Source) -> list[Row]:
     """All documents of the source's collection, with their key as the lake calls it."""
     return [{**d, source.key[0]: d["_id"]} for d in mongo_documents(mongo, source.topic.entity)]
+
+
+def note_landed(state: Path, entity: str, keys: Iterable[str]) -> None:
+    """Documents that come from files, and that MongoDB does not have: noted before they are sent, where there is a ledger."""
+    if (state / "ledger").is_dir():
+        with (state / "ledger" / f"landed-{entity}.jsonl").open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(key) + "\n" for key in keys)
+
+
+def landed(state: Path, entity: str) -> set[str]:
+    try:
+        text = (state / "ledger" / f"landed-{entity}.jsonl").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return set()
+    return {json.loads(line) for line in text.splitlines()}
 
 
 def wal_position(postgres: Postgres) -> int:
