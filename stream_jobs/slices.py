@@ -126,10 +126,12 @@ def among(columns: Sequence[str], keys: Iterable[Key]) -> str:
 
 
 def stored_rows(lake: Lake, entity: Entity, keys: Sequence[Key], max_batch: int | None = None) -> dict[Key, list[Row]]:
-    """The newest log rows that the table itself has of each key, among batches up to `max_batch`."""
-    found: dict[Key, list[Row]] = {key: [] for key in keys}
+    """The newest log rows that the table itself has of each key, and of what is said of all keys, among batches up to `max_batch`."""
+    shared = {key for key in map(entity.shared, keys) if key is not None}
+    found: dict[Key, list[Row]] = {key: [] for key in (*keys, *shared)}
     if keys:
-        where = f"({among([c.name for c in key_columns(entity)], keys)})"
+        names = [c.name for c in key_columns(entity)]
+        where = f"({among(names, keys)}" + (f" OR {quoted(names[0])} IS NULL)" if shared else ")")
         for key, row in stored(lake, entity, where if max_batch is None else f"{where} AND batch_id <= {max_batch}"):
             found.setdefault(key, []).append(row)
     return found
@@ -158,13 +160,13 @@ def read_all(
     for record in records:
         try:
             value = decode(record)[1]
-            slices += [] if value is None else [_read(value)]
+            slices += [] if value is None else [read_slice(value)]
         except RejectedError as error:
             rejections.append(Rejection(record, error.reason, error.detail))
     return slices, rejections
 
 
-def _read(value: dict[str, Any]) -> Slice:
+def read_slice(value: dict[str, Any]) -> Slice:
     try:
         return Slice.read(value)
     except (KeyError, TypeError) as error:

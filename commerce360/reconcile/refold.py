@@ -15,6 +15,7 @@ from schemas import topics
 from stream_jobs import silver, wire
 from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Row, read_record
 from stream_jobs.keyed import KeyedLog
+from stream_jobs.slices import read_slice
 
 Decode = Callable[[Record], tuple[dict[str, Any] | None, dict[str, Any] | None]]
 Image = tuple[tuple[int, ...], str, dict[str, Any] | None]  # order, operation, row image
@@ -116,7 +117,9 @@ class Refold:
                     self._contributions[entity.table.name][found.key].append(Contribution(found.key, found.payload, bare))
         if value is None:
             return
-        if record.topic == topics.ORDER_EVENTS.name:
+        if record.topic == topics.BACKFILL.name:
+            read_slice(value)
+        elif record.topic == topics.ORDER_EVENTS.name:
             self.events.append(value)
         elif record.topic in self._sources:
             self._note_change(record, key, value)
