@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -98,6 +98,11 @@ class Lake:
         if merge:
             del self._open[table.name]  # its schema is read anew
         return int(self.delta(table).version())
+
+    def known(self, table: Table) -> Table:
+        """The contract without columns that the Delta table does not have: what can be asked of it now."""
+        there = self._columns(table)
+        return replace(table, columns=tuple(c for c in table.columns if c.name in there))
 
     def _columns(self, table: Table) -> dict[str, Any]:
         """Name -> field of the Delta table."""

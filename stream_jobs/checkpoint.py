@@ -13,11 +13,11 @@ from pathlib import Path
 
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
-from schemas.tables import BATCHES, RECORDS, TABLES, Table
+from schemas.tables import BACKFILLS, BATCHES, RECORDS, TABLES, Table
 from stream_jobs import calendar
 
 Offsets = dict[str, dict[int, int]]  # topic -> partition -> offset after the last record
-REMADE = frozenset(t.name for t in calendar.TABLES)  # they follow from no topic
+REMADE = frozenset({BACKFILLS.name, *(t.name for t in calendar.TABLES)})  # they follow from no topic
 START_OVER = "the two belong together: restore the missing one, or delete both to read all topics again"
 
 
@@ -70,7 +70,7 @@ def offsets(text: str) -> Offsets:
 def ensure_agreement(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] = TABLES) -> None:
     """Refuse a checkpoint and tables that do not belong together: a batch would be lost or written twice.
 
-    A table of the calendar that the last batch did not know is no lost one: it came with a newer version, and is made anew.
+    A table of the calendar or of backfills that the last batch did not know is no lost one: it came with a newer version, and is made anew.
     Raises ConfigError when one of them was deleted, restored from an older copy, or belongs to another query.
     """
     query, done = checkpoint.query_id(), checkpoint.completed()

@@ -98,7 +98,7 @@ class Folds:
 
 def stored(lake: Lake, entity: Entity, where: str = "") -> Iterator[tuple[Key, Row]]:
     """The newest rows of all keys (or of those that `where` bounds), as the fold left them; a part at a time in memory."""
-    sql = entity.table.newest_sql(entity.table.entity, where)
+    sql = lake.known(entity.table).newest_sql(entity.table.entity, where)
     for batch in lake.batches_of(entity.table, sql):
         for row in batch.to_pylist():
             yield entity.key_of(row), row

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from stream_jobs.view360.view import TABLES as VIEWED
 
 KEYED: Mapping[str, Entity] = {e.table.name: e for e in ENTITIES}
 DOCUMENT = {d.table.name: d for d in DOCUMENTS}
+AT_ONCE = 2_000  # keys, or places, in one question to a table
 AGAIN = (*(e.table for e in ENTITIES), *(d.table for d in DOCUMENTS), *VIEWED, *CALENDAR)  # what can be looked at again
 
 
@@ -57,16 +58,18 @@ class Slice:
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Slice:
-        """From the decoded value of a record. Raises RejectedError for what no table can be asked."""
-        table = BY_NAME.get(value["table"])
-        if table is None or table not in AGAIN:
-            raise RejectedError("bad_value", f"{value['table']} is no table that can be looked at again")
-        places = tuple(Place(p["topic"], p["partition"], p["offset"]) for p in value["places"])
-        found = cls(value["run_id"], value["number"], value["day"], table, tuple(value["keys"]), places)
+        """From the decoded value of a record, whatever schema it was written with. Raises RejectedError for what no table can be asked."""
         try:
+            places = tuple(Place(_text(p["topic"]), _number(p["partition"], 32), _number(p["offset"])) for p in value["places"])
+            keys = tuple(map(_text, value["keys"]))
+            found = cls(
+                _text(value["run_id"]), _number(value["number"], 32), _text(value["day"]), BY_NAME[_text(value["table"])], keys, places
+            )
+            if found.table not in AGAIN or not keys:
+                raise ValueError("no table that can be looked at, or no keys")
             found.parsed_keys()
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise RejectedError("bad_value", f"a key of {table.name}: {error}") from error
+        except Exception as error:  # whatever bytes of somebody else make it stumble over
+            raise RejectedError("bad_value", f"no slice of a backfill: {type(error).__name__}: {str(error)[:200]}") from error
         return found
 
     def parsed_keys(self) -> list[Any]:
@@ -97,6 +100,20 @@ def key_text(table: Table, row: Row) -> str:
     return row["date"].isoformat() if table in CALENDAR else unit_of(table, row)[0]
 
 
+def _text(value: Any) -> str:
+    """Raises ValueError or TypeError for what is no text that can be written."""
+    if type(value) is not str:
+        raise TypeError(f"{value!r} is no text")
+    value.encode()
+    return value
+
+
+def _number(value: Any, bits: int = 64) -> int:
+    if type(value) is not int or not 0 <= value < 2 ** (bits - 1):
+        raise ValueError(f"{value!r} is no place")
+    return value
+
+
 def _entity_key(entity: Entity, text: str) -> Key:
     parts = json.loads(text)
     if not isinstance(parts, list) or len(parts) != len(key_columns(entity)):
@@ -106,6 +123,8 @@ def _entity_key(entity: Entity, text: str) -> Key:
             raise ValueError(f"{text} does not fit {column.name}")
         if isinstance(part, int):
             bigint(part)
+        else:
+            _text(part)
     return tuple(parts)
 
 
@@ -116,40 +135,42 @@ def key_columns(entity: Entity) -> tuple[Column, ...]:
     return tuple(c for c in table.columns if c.name in names)
 
 
-def among(columns: Sequence[str], keys: Iterable[Key]) -> str:
-    """SQL of a row having one of the keys."""
-    names = [quoted(c) for c in columns]
-    if len(names) == 1:
-        return f"{names[0]} IN ({', '.join(literal(key[0]) for key in keys)})"
-    one = (" AND ".join(f"{n} = {literal(part)}" for n, part in zip(names, key, strict=True)) for key in keys)
-    return " OR ".join(f"({text})" for text in one)
+def among(columns: Sequence[str], keys: Sequence[Key]) -> str:
+    """SQL of a row having one of the keys; with several columns perhaps others too, because a long chain of ORs overflows the engine."""
+    parts = zip(*keys, strict=True)
+    return " AND ".join(f"{quoted(c)} IN ({', '.join(sorted(set(map(literal, found))))})" for c, found in zip(columns, parts, strict=True))
 
 
 def stored_rows(lake: Lake, entity: Entity, keys: Sequence[Key], max_batch: int | None = None) -> dict[Key, list[Row]]:
     """The newest log rows that the table itself has of each key, and of what is said of all keys, among batches up to `max_batch`."""
     shared = {key for key in map(entity.shared, keys) if key is not None}
     found: dict[Key, list[Row]] = {key: [] for key in (*keys, *shared)}
-    if keys:
-        names = [c.name for c in key_columns(entity)]
-        where = f"({among(names, keys)}" + (f" OR {quoted(names[0])} IS NULL)" if shared else ")")
-        for key, row in stored(lake, entity, where if max_batch is None else f"{where} AND batch_id <= {max_batch}"):
-            found.setdefault(key, []).append(row)
+    names = [c.name for c in key_columns(entity)]
+    for start in range(0, len(keys), AT_ONCE):
+        where = f"({among(names, keys[start : start + AT_ONCE])})"
+        _store(found, stored(lake, entity, where if max_batch is None else f"{where} AND batch_id <= {max_batch}"))
+    if shared:
+        where = f"{quoted(names[0])} IS NULL"
+        _store(found, stored(lake, entity, where if max_batch is None else f"{where} AND batch_id <= {max_batch}"))
     return found
 
 
-def received(lake: Lake, places: Iterable[Place]) -> list[Row]:
+def _store(found: dict[Key, list[Row]], rows: Iterable[tuple[Key, Row]]) -> None:
+    for key, row in rows:
+        if key in found:
+            found[key].append(row)
+
+
+def received(lake: Lake, places: Collection[Place]) -> list[Row]:
     """Rows of bronze at the places, each once."""
-    offsets: dict[tuple[str, int], list[int]] = {}
-    for place in places:
-        offsets.setdefault((place.topic, place.partition), []).append(place.offset)
-    if not offsets:
-        return []
-    parts = (
-        f'(topic = {literal(topic)} AND "partition" = {partition} AND "offset" IN ({", ".join(map(str, found))}))'
-        for (topic, partition), found in offsets.items()
-    )
-    rows = lake.query(RECORDS, f"SELECT * FROM records WHERE {' OR '.join(parts)}").to_pylist()
-    return list({(r["topic"], r["partition"], r["offset"]): r for r in rows}.values())
+    wanted, found = sorted(places), dict[Place, Row]()
+    for start in range(0, len(wanted), AT_ONCE):
+        part = wanted[start : start + AT_ONCE]
+        for row in lake.query(RECORDS, f"SELECT * FROM records WHERE {among(RECORDS.key, part)}").to_pylist():
+            place = Place(row["topic"], row["partition"], row["offset"])
+            if place in places:
+                found[place] = row
+    return list(found.values())
 
 
 def read_all(
@@ -160,14 +181,7 @@ def read_all(
     for record in records:
         try:
             value = decode(record)[1]
-            slices += [] if value is None else [read_slice(value)]
+            slices += [] if value is None else [Slice.read(value)]
         except RejectedError as error:
             rejections.append(Rejection(record, error.reason, error.detail))
     return slices, rejections
-
-
-def read_slice(value: dict[str, Any]) -> Slice:
-    try:
-        return Slice.read(value)
-    except (KeyError, TypeError) as error:
-        raise RejectedError("undecodable", f"the value is no slice of a backfill: {error}") from error

@@ -14,6 +14,7 @@ from stream_jobs.calendar_log import stored
 
 class Calendar:
     name = "calendar"
+    span = 36_600
 
     def __init__(self, lake: Lake, settings: CalendarSettings, upto: int) -> None:
         self.lake = lake

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from commerce360.backfill.days import WHOLE
 from commerce360.backfill.found import Days, Found
 from commerce360.backfill.received import TIMES, day_text, parts
-from commerce360.backfill.sending import Sender, wait_for
+from commerce360.backfill.sending import Sender, unsettled, wait_passed
 from commerce360.lake import Lake
 from commerce360.reconcile import documents
 from commerce360.settings import Settings
@@ -35,48 +35,51 @@ class Collection:
         self.events: dict[str, Event] = {}  # of documents that differ
 
     def find(self, found_documents: Iterable[Document], days: list[dt.date], reject: Callable[[str], None]) -> Days:
-        """Documents of other days are passed over; `reject` is told of those that cannot be used."""
+        """Documents of other days are passed over; `reject` is told of those that cannot be used. Keeps what differs in memory, not all."""
         found = {d.isoformat(): Found() for d in days}
-        rows, day_of = dict[str, Row](), dict[str, str]()
-        for document in found_documents:
-            event = event_of(document, self.second)
-            try:
-                change = documents.read(self.part, Record(self.part.topic.name, -1, 0, 0, None, None), event)
-            except RejectedError as error:
-                reject(f"{document.get('_id')}: {error}")
-                day = self._day(document)
+        for part in parts(found_documents):
+            rows, day_of, events = dict[str, Row](), dict[str, str](), dict[str, Event]()
+            for document in part:
+                try:
+                    event = event_of(document, self.second)
+                    change = documents.read(self.part, Record(self.part.topic.name, -1, 0, 0, None, None), event)
+                    assert change is not None  # an insert says something
+                    (change.id + event["fullDocument"]).encode()
+                except (RejectedError, ValueError, OverflowError, RecursionError) as error:
+                    reject(f"{document.get('_id')!r}: {error}")
+                    of_day = found.get(self._day(document), next(iter(found.values())))
+                    of_day.read, of_day.rejected = of_day.read + 1, of_day.rejected + 1
+                    continue
+                at = change.row[TIMES[self.part.table.name]]
+                day = WHOLE if at is None else day_text(at)
                 if day in found:
-                    found[day].read, found[day].rejected = found[day].read + 1, found[day].rejected + 1
-                continue
-            assert change is not None  # an insert says something
-            at = change.row[TIMES[self.part.table.name]]
-            day = WHOLE if at is None else day_text(at)
-            if day in found:
-                found[day].read += 1
-                found[day].keys.add(change.id)
-                rows[change.id], day_of[change.id], self.events[change.id] = change.row, day, event
-        for key in self._differing(rows):
-            found[day_of[key]].differing[key] = []
+                    found[day].read += 1
+                    found[day].keys.add(change.id)
+                    rows[change.id], day_of[change.id], events[change.id] = change.row, day, event
+            for key in self._differing(rows):
+                found[day_of[key]].differing[key] = []
+                self.events[key] = events[key]
         return found
 
     def feed(self, found: Found) -> int:
-        """Send what differs, wait until silver has it; how many rows silver got."""
+        """Send what differs, wait until the lake has passed it; how many rows silver got."""
         before = self._rows(found.differing)
         sender, mine = Sender(self.settings, self.part.topic.name), {key: self.events[key] for key in found.differing}
         left = self._differing(self._read(mine))
         sender.send((sender.encode("key", {"documentKey": mine[k]["documentKey"]}), sender.encode("value", mine[k])) for k in left)
-        wait_for(lambda: len(self._differing(self._read(mine))), self.part.table.entity, self.say)
+        wait_passed(self.settings, self.lake, [self.part.topic.name], self.say)
+        found.rejected += unsettled(self.part.table.entity, self._differing(self._read(mine)), self.say)
         return self._rows(found.differing) - before
 
     def _differing(self, rows: Mapping[str, Row]) -> list[str]:
-        """Documents that silver lacks, or has older and otherwise."""
+        """Documents that silver lacks, or has older and otherwise. What comes from files is history, and never newer than what is there."""
         made, names = list[str](), [c.name for c in self.part.fields]
         for keys in parts(list(rows)):
             newest = self.part.table.newest_sql(self.part.table.entity, among(self.part.table.key, [(k,) for k in keys]))
             there = {row[self.part.key]: row for row in self.lake.query(self.part.table, newest).to_pylist()}
             for key in keys:
                 old = there.get(key)
-                if old is None or (old["seq"] <= rows[key]["seq"] and (old["is_deleted"] or any(old[n] != rows[key][n] for n in names))):
+                if old is None or (self.second and _is_older(old, rows[key], names)):
                     made.append(key)
         return made
 
@@ -93,7 +96,14 @@ class Collection:
 
     def _day(self, document: Document) -> str:
         at = document.get(TIMES[self.part.table.name])
-        return day_text(at) if isinstance(at, dt.datetime) else WHOLE
+        try:
+            return day_text(at) if isinstance(at, dt.datetime) else WHOLE
+        except OverflowError:  # beyond what the zone can tell
+            return WHOLE
+
+
+def _is_older(old: Row, new: Row, names: Sequence[str]) -> bool:
+    return bool(old["seq"] <= new["seq"] and (old["is_deleted"] or any(old[n] != new[n] for n in names)))
 
 
 def event_of(document: Document, second: int) -> Event:

@@ -16,7 +16,7 @@ from commerce360.backfill.collections import Collection
 from commerce360.backfill.days import bounds
 from commerce360.backfill.found import Days, Found
 from commerce360.backfill.received import TIMES, canonical_key, day_text, parts
-from commerce360.backfill.sending import wait_for
+from commerce360.backfill.sending import unsettled, wait_passed
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from commerce360.reconcile import sources
@@ -26,9 +26,10 @@ from connect_configs import snapshot
 from connect_configs.cluster import Cluster
 from schemas.columns import Table
 from schemas.tables import DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES
+from schemas.topics import ORDER_EVENTS
 from stream_jobs.entity import Key, Row
 from stream_jobs.sales import HEADER_COLUMNS, LINE_COLUMNS, OLTP, rank_of
-from stream_jobs.slices import DOCUMENT, among
+from stream_jobs.slices import DOCUMENT, KEYED, among
 
 DIMENSION = {DIM_CUSTOMER: CUSTOMERS, DIM_PRODUCT: PRODUCTS}
 OF_SALES = (("sales", "orders"), ("sales", "order_items"))
@@ -36,6 +37,7 @@ OF_SALES = (("sales", "orders"), ("sales", "order_items"))
 
 class Database:
     name = "database"
+    span = 1
 
     def __init__(self, settings: Settings, lake: Lake, cluster: Callable[[], Cluster], say: Callable[[str], None]) -> None:
         self.settings = settings
@@ -44,24 +46,22 @@ class Database:
         self.say = say
         self._collection: Collection | None = None
         self._rows: dict[Key, list[Row]] = {}  # as the source has them, by key
+        self._query = self._key = ""
 
     def find(self, table: Table, days: list[dt.date]) -> Days:
         if table.name in DOCUMENT:
             return self._documents(table, days)
         if table in DIMENSION:
             name, at = DIMENSION[table].topic.entity, "created_at"
-            rows = sources.postgres_between(self.settings.postgres, f"SELECT * FROM sales.{name}", at, *bounds(days))
-            by_key = {(row[table.history_key[0]],): [row] for row in rows}
+            query, column = f"SELECT * FROM sales.{name}", table.history_key[0]
         elif table is FCT_SALES:
-            at = "ordered_at"
+            at, column = "ordered_at", "order_id"
             query = "SELECT * FROM sales.orders LEFT JOIN sales.order_items USING (order_id)"
-            rows = sources.postgres_between(self.settings.postgres, query, at, *bounds(days))
-            by_key = {}
-            for row in rows:
-                by_key.setdefault((row["order_id"],), []).append(row)
         else:
             raise ConfigError(f"{table.entity} has no database that it comes from", "use --source bronze")
-        self._rows = by_key
+        self._query, self._key = query, column
+        first, end = bounds(days)
+        by_key = self._rows = self._by_key(f"{at} >= %s AND {at} < %s", (first, end))
         found = {d.isoformat(): Found() for d in days}
         differing = set(self._differing(table, by_key))
         for key, mine in by_key.items():
@@ -76,12 +76,26 @@ class Database:
         if self._collection is not None and table.name in DOCUMENT:
             return self._collection.feed(found)
         keys = [key for key in self._rows if canonical_key(key) in found.differing]
-        before = self._count(table, keys)
-        wanted = {key: self._rows[key] for key in keys}
-        for part in parts(self._differing(table, wanted)):
+        before, names = self._count(table, keys), sorted(KEYED[table.name].topics - {ORDER_EVENTS.name})
+        for part in parts(self._differing(table, self._again(table, keys))):
             self._snapshot(table, part)
-        wait_for(lambda: len(self._differing(table, wanted)), table.entity, self.say)
+        wait_passed(self.settings, self.lake, names, self.say)
+        left = self._differing(table, self._again(table, keys))  # rows may have changed or gone since they were first read
+        found.rejected += unsettled(table.entity, [canonical_key(key) for key in left], self.say)
         return self._count(table, keys) - before
+
+    def _by_key(self, where: str, values: Sequence[Any]) -> dict[Key, list[Row]]:
+        found: dict[Key, list[Row]] = {}
+        for row in sources.postgres_where(self.settings.postgres, self._query, where, values):
+            found.setdefault((row[self._key],), []).append(row)
+        return found
+
+    def _again(self, table: Table, keys: Sequence[Key]) -> dict[Key, list[Row]]:
+        """The rows of the keys as the source has them now."""
+        found: dict[Key, list[Row]] = {}
+        for part in parts(keys):
+            found |= self._by_key(f"{self._key} = ANY(%s)", ([key[0] for key in part],))
+        return found
 
     def _documents(self, table: Table, days: list[dt.date]) -> Days:
         part = DOCUMENT[table.name]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from commerce360.errors import ConfigError
+from schemas.behaviour import FIRST_TIME
 from schemas.columns import Table
 from schemas.marts import MART_CUSTOMER_360
 from schemas.shop import ZONE
@@ -16,6 +17,7 @@ from stream_jobs.slices import AGAIN
 
 DAYLESS = (DIM_CAMPAIGN, MART_CUSTOMER_360)  # their rows belong to no day: looked at whole, whatever the days
 ZONE_INFO = ZoneInfo(ZONE)
+EARLIEST = FIRST_TIME.date() + dt.timedelta(days=1)
 WHOLE = ""  # stands for the day of a table without days
 
 
@@ -23,6 +25,8 @@ def wanted(first: dt.date | None, last: dt.date | None) -> list[dt.date]:
     """Raises ConfigError for days that are none."""
     if first is None or last is None:
         raise ConfigError("a backfill is of days", "give --from and --to, such as --from 2026-11-01 --to 2026-11-07")
+    if first < EARLIEST:
+        raise ConfigError(f"--from {first} is before {EARLIEST}", "no record can be of such a day")
     if first > last:
         raise ConfigError(f"--from {first} is after --to {last}", "exchange them")
     return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]

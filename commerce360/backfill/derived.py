@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 class Derived:
     name = "recomputed"
+    span = 36_600
 
     def __init__(self, lake: Lake, upto: int) -> None:
         self.lake = lake

@@ -35,6 +35,7 @@ class Source(Protocol):
     """Finds what differs and changes nothing. Then the lake job looks at the keys again; then `feed` brings what bronze does not have."""
 
     name: str
+    span: int  # days that are looked for at once: what is in memory
 
     def find(self, table: Table, days: list[dt.date]) -> Days: ...
 
@@ -68,10 +69,10 @@ class Result:
 
 
 def slices(run_id: str, table: Table, day: str, differing: Mapping[str, list[Place]], first: int) -> Iterator[Slice]:
-    """Numbered from `first` on. A key with very many records stands alone."""
+    """Numbered from `first` on. A key with very many records is in several: what they say is united."""
     keys, places = list[str](), list[Place]()
     number = first
-    for key, its in differing.items():
+    for key, its in _cut(differing):
         if keys and (len(keys) == KEYS or len(places) + len(its) > PLACES):
             yield Slice(run_id, number, day, table, tuple(keys), tuple(places))
             keys, places, number = [], [], number + 1
@@ -79,3 +80,9 @@ def slices(run_id: str, table: Table, day: str, differing: Mapping[str, list[Pla
         places += its
     if keys:
         yield Slice(run_id, number, day, table, tuple(keys), tuple(places))
+
+
+def _cut(differing: Mapping[str, list[Place]]) -> Iterator[tuple[str, list[Place]]]:
+    for key, its in differing.items():
+        for start in range(0, max(len(its), 1), PLACES):
+            yield key, its[start : start + PLACES]

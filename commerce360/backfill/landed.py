@@ -11,14 +11,18 @@ import datetime as dt
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
+
+import zstandard
 
 from commerce360.backfill.collections import Collection
 from commerce360.backfill.found import Days, Found
 from commerce360.backfill.received import Read, canonical_key, day_text, days_of, differences
-from commerce360.backfill.sending import Sender, wait_for
+from commerce360.backfill.sending import Sender, unsettled, wait_passed
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from commerce360.reconcile import sources
@@ -28,7 +32,7 @@ from producers.wire import OrderCodec, find_schema_id, key_of, order_schema
 from schemas.columns import Table
 from schemas.tables import FCT_SALES
 from schemas.topics import ORDER_EVENTS
-from stream_jobs.entity import Contribution, Key, Record, RejectedError, read_record
+from stream_jobs.entity import Contribution, Key, Record, read_record
 from stream_jobs.sales import SALES
 from stream_jobs.slices import DOCUMENT, among
 from stream_jobs.values import EPOCH, moment
@@ -40,6 +44,7 @@ Line = tuple[str, int, Any]  # file, number of the line, what it says
 
 class Files:
     name = "files"
+    span = 31
 
     def __init__(self, settings: Settings, lake: Lake, folder: Path, say: Callable[[str], None]) -> None:
         self.settings = settings
@@ -49,14 +54,19 @@ class Files:
         self._collection: Collection | None = None
         self._events: dict[Key, list[Mapping[str, Any]]] = {}
         self._named = 0
+        self._placeless = 0  # lines that cannot be used and tell no day: counted with the first
 
     def find(self, table: Table, days: list[dt.date]) -> Days:
         if table.name in DOCUMENT:
             self._collection = Collection(self.settings, self.lake, DOCUMENT[table.name], 0, self.say)
-            return self._collection.find(self._documents(table), days, lambda text: self._reject(table.entity, 0, text))
+            documents = self._collection.find(self._documents(table), days, lambda text: self._reject(table.entity, 0, text))
+            documents[days[0].isoformat()].rejected += self._placeless
+            return documents
         if table is not FCT_SALES:
             raise ConfigError(f"{table.entity} is not read from files", "use --source bronze or --source database")
-        return self._differences(self._orders(days), days)
+        found = self._differences(self._orders(days), days)
+        found[days[0].isoformat()].rejected += self._placeless
+        return found
 
     def feed(self, table: Table, found: Found) -> int:
         if self._collection is not None and table.name in DOCUMENT:
@@ -66,7 +76,8 @@ class Files:
         before = self._count(keys)
         events = [event for key in keys for event in self._events[key]]
         self._send(events)
-        wait_for(lambda: len(self._left(events)), table.entity, self.say)
+        wait_passed(self.settings, self.lake, [ORDER_EVENTS.name], self.say)
+        found.rejected += unsettled(table.entity, self._left(events), self.say)
         return self._count(keys) - before
 
     def _orders(self, days: list[dt.date]) -> Read:
@@ -76,16 +87,25 @@ class Files:
             try:
                 value = event_of(event)
                 (found,) = contributions(value, number)
-            except (RejectedError, ValueError, TypeError, KeyError) as error:
-                self._reject(file, number, f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error))
-                day = _day(event)
-                rejected[day] = rejected.get(day, 0) + 1
+                self._codec.encode(value)
+                of_days = names.intersection(days_of(SALES, found))
+            except Exception as error:  # whatever the line makes the readers stumble over
+                self._reject(file, number, f"{type(error).__name__}: {error}")
+                if (day := _day(event)) in names:
+                    rejected[day] = rejected.get(day, 0) + 1
+                else:
+                    self._placeless += not day
                 continue
-            for day in names.intersection(days_of(SALES, found)):
+            for day in of_days:
                 read.keys[day].add(found.key)
                 read.contributions.setdefault(found.key, []).append(found)
                 self._events.setdefault(found.key, []).append(value)
         return read
+
+    @cached_property
+    def _codec(self) -> OrderCodec:
+        schema = order_schema()
+        return OrderCodec(schema, find_schema_id(self.settings.registry.url, schema))
 
     def _differences(self, read: Read, days: list[dt.date]) -> Days:
         last = self.lake.last_batch()
@@ -96,14 +116,13 @@ class Files:
 
     def _send(self, events: list[Mapping[str, Any]]) -> None:
         """Where the shop keeps a ledger, these are in it: all order events that Kafka has stand there."""
-        schema, folder = order_schema(), self.settings.state / "ledger"
-        codec = OrderCodec(schema, find_schema_id(self.settings.registry.url, schema))
-        records = [(key_of(event["order_id"]), codec.encode(event)) for event in events]
+        folder = self.settings.state / "ledger"
+        records = [(key_of(event["order_id"]), self._codec.encode(event)) for event in events]
         sender = Sender(self.settings, ORDER_EVENTS.name)
         if not folder.is_dir():
             sender.send(records)
             return
-        with Ledger.open(folder, schema) as ledger:
+        with Ledger.open(folder, order_schema()) as ledger:
             intents = ledger.intend(value for _, value in records)
             for intent, place in zip(intents, sender.send(records), strict=True):
                 ledger.acknowledge(intent, *place)
@@ -124,8 +143,9 @@ class Files:
                 made = _typed(document)
                 if made.get("_id") is None:
                     raise ValueError("the document has no _id")
-            except (ValueError, TypeError) as error:
-                self._reject(file, number, str(error))
+            except Exception as error:  # whatever the line makes the reader stumble over
+                self._reject(file, number, f"{type(error).__name__}: {error}")
+                self._placeless += 1
                 continue
             yield made
 
@@ -137,14 +157,24 @@ class Files:
             raise ConfigError(
                 f"there are no files for {table.entity} in {folder}", f"put files there that end with {', '.join(ENDS[:3])} ..."
             )
+        self._placeless = 0
         for file in files:
-            with opened(file) as lines:
-                for number, line in enumerate(lines, 1):
-                    if line.strip():
-                        try:
-                            yield str(file), number, json.loads(line)
-                        except ValueError as error:
-                            self._reject(str(file), number, f"it is not JSON: {error}")
+            try:
+                yield from self._of_file(file)
+            except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+                raise ConfigError(f"{file} cannot be read: {error}", "repair it, or take it away") from error
+
+    def _of_file(self, file: Path) -> Iterator[Line]:
+        with opened(file) as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    try:
+                        made = json.loads(line.decode())
+                    except (ValueError, RecursionError) as error:
+                        self._reject(str(file), number, f"it is not JSON: {error}")
+                        self._placeless += 1
+                    else:
+                        yield str(file), number, made
 
     def _reject(self, file: str, number: int, why: str) -> None:
         self._named += 1
@@ -176,14 +206,12 @@ def event_of(raw: Any) -> dict[str, Any]:
     return {**named, "event_ts": micros, "lines": lines}
 
 
-def opened(file: Path) -> IO[str]:
+def opened(file: Path) -> IO[bytes]:
     if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8")
+        return cast("IO[bytes]", gzip.open(file))
     if file.suffix == ".zst":
-        import zstandard
-
-        return io.TextIOWrapper(zstandard.ZstdDecompressor().stream_reader(file.open("rb"), closefd=True), encoding="utf-8")
-    return file.open(encoding="utf-8")
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file.open("rb"), closefd=True))
+    return file.open("rb")
 
 
 def _typed(document: Any) -> dict[str, Any]:

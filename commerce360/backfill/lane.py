@@ -41,11 +41,15 @@ class Lane:
         self._send(asked)
         deadline = time.monotonic() + self.patience_s
         sql = f"SELECT * FROM backfills WHERE run_id = '{asked.run_id}' AND number = {asked.number}"
-        while not (rows := self.lake.query(BACKFILLS, sql).to_pylist()):
+        while not (rows := self.lake.query(BACKFILLS, sql).to_pylist()) or not self._is_complete(rows[0]["batch_id"]):
             if time.monotonic() > deadline:
                 raise UnavailableError(f"the lake job has not taken a slice of {asked.table.name} in {self.patience_s:.0f} s", HINT)
             time.sleep(POLL_S)
         return dict(rows[0])
+
+    def _is_complete(self, batch_id: int) -> bool:
+        last = self.lake.last_batch()
+        return last is not None and last["batch_id"] >= batch_id
 
     def _send(self, asked: Slice) -> None:
         from confluent_kafka import KafkaException, Producer

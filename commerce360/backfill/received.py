@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -29,6 +30,9 @@ CLOCKS = dt.timedelta(days=1)  # a record is received after what it tells; this 
 TIMES = {"silver.clickstream": "occurred_at", "silver.reviews": "reviewed_at", "silver.sentiments": "scored_at"}
 
 
+Order = tuple[int, int]  # of the states of a document
+
+
 class Read(NamedTuple):
     """What was read of the days: contributions by key, the keys by day, and records that cannot be used by the day of their reception."""
 
@@ -41,6 +45,7 @@ class Bronze:
     """For keyed tables and documents. `upto`: the last complete batch; what came behind it is the stream's own."""
 
     name = "bronze"
+    span = 31
 
     def __init__(self, lake: Lake, decoder: Decoder, upto: int) -> None:
         self.lake = lake
@@ -64,7 +69,8 @@ class Bronze:
         for _, found in self._contributions(entity, days, rejected):
             for each in found:
                 for day in names.intersection(days_of(entity, each)):
-                    keys[day].add(each.key)
+                    if entity.shared(each.key) != each.key:  # what is said of all keys is no key
+                        keys[day].add(each.key)
         wanted, contributions = set[Key]().union(*keys.values()), dict[Key, list[Contribution]]()
         for record, found in self._contributions(entity, days, {}):
             for each in found:
@@ -87,9 +93,9 @@ class Bronze:
             yield from map(record_of, batch.to_pylist())
 
     def _documents(self, part: Documents, days: list[dt.date]) -> Days:
-        """The newest state of each document of the days. A deletion names no time: it belongs to the day of the state before."""
-        names, rejected, of_day = {d.isoformat() for d in days}, dict[str, int](), dict[str, str]()
-        newest, reads = dict[str, tuple[tuple[int, int], Place]](), dict[str, int](dict.fromkeys(names, 0))
+        """The newest state of each document of the days. A deletion names no time: it belongs to the day of the newest state before it."""
+        names, rejected = {d.isoformat() for d in days}, dict[str, int]()
+        newest, dated, reads = dict[str, tuple[Order, Place]](), dict[str, tuple[Order, str]](), Counter[str]()
         for record in self._records(frozenset({part.topic.name}), days):
             try:
                 _, event = self.decoder.decode(record._replace(key=None))
@@ -99,23 +105,21 @@ class Bronze:
                 continue
             if change is None:
                 continue
+            reads[change.id] += 1
+            if change.id not in newest or newest[change.id][0] < change.order:
+                newest[change.id] = (change.order, Place(*record[:3]))
             at = change.row.get(TIMES[part.table.name])
-            if at is not None:
-                of_day[change.id] = day_text(at)
-            day = of_day.get(change.id)
-            if day in names:
-                reads[day] += 1
-                if change.id not in newest or newest[change.id][0] < change.order:
-                    newest[change.id] = (change.order, Place(*record[:3]))
-        found = {name: Found(reads[name], rejected.get(name, 0)) for name in sorted(names)}
-        there = _stored_orders(self.lake, part.table, list(newest), self.upto)
-        for key, (order, place) in newest.items():
-            if of_day[key] not in names:  # it was moved to another day since
-                continue
-            mine = found[of_day[key]]
-            mine.keys.add(key)
+            if at is not None and (change.id not in dated or dated[change.id][0] < change.order):
+                dated[change.id] = (change.order, day_text(at))
+        found = {name: Found(rejected=rejected.get(name, 0)) for name in sorted(names)}
+        mine = [key for key, (_, day) in dated.items() if day in names]
+        there = _stored_orders(self.lake, part.table, mine, self.upto)
+        for key in mine:
+            of_day, (order, place) = found[dated[key][1]], newest[key]
+            of_day.read += reads[key]
+            of_day.keys.add(key)
             if there.get(key, (-1, -1)) < order:
-                mine.differing[key] = [place]
+                of_day.differing[key] = [place]
         return found
 
 
@@ -160,7 +164,7 @@ def canonical_key(key: Key) -> str:
     return canonical(list(key))
 
 
-def parts(keys: Sequence[Any], size: int = KEYS) -> Iterator[list[Any]]:
+def parts(keys: Iterable[Any], size: int = KEYS) -> Iterator[list[Any]]:
     source = iter(keys)
     return iter(lambda: list(islice(source, size)), [])
 

@@ -65,7 +65,7 @@ class Backfill:
             source = self._source(table)
             self.say(f"{table.entity}: comparing {days[0]} to {days[-1]} with {source.name}")
             started = time.monotonic()
-            for day, found in sorted(source.find(table, days).items()):
+            for day, found in self._found(source, table, days):
                 rows = self._hand_over(lane, table, day, found, source) if lane else None
                 taken, started = time.monotonic() - started, time.monotonic()
                 changed = len(found.differing)
@@ -73,6 +73,10 @@ class Backfill:
                 done += 1
                 left = (time.monotonic() - began) / done * (total - done)
                 self.say(f"{done} of {total} days of tables are done, about {left:.0f} s left")
+
+    def _found(self, source: Source, table: Table, days: list[dt.date]) -> Iterator[tuple[str, Found]]:
+        for start in range(0, len(days), source.span):
+            yield from sorted(source.find(table, days[start : start + source.span]).items())
 
     def _hand_over(self, lane: Lane, table: Table, day: str, found: Found, source: Source) -> int:
         """Rows that the lake job wrote for it."""

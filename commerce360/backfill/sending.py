@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import fastavro
 
 from commerce360.errors import C360Error, UnavailableError
+from commerce360.lake import Lake
+from commerce360.reconcile.drain import offsets_behind
+from commerce360.reconcile.topics import end_offsets
 from commerce360.settings import Settings
 from producers.wire import MAGIC
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.5
 PATIENCE_S = 180.0  # for the stream to bring what was sent
+Say = Callable[[str], None]
 HINT = "see `c360 status`; the same backfill may be asked for again, it goes on where it was"
 
 
@@ -103,13 +107,22 @@ class Sender:
         return encode
 
 
-def wait_for(left: Callable[[], int], what: str, say: Callable[[str], None], patience_s: float = PATIENCE_S) -> None:
-    """Until nothing is left. Raises UnavailableError when too little happens for too long."""
+def wait_passed(settings: Settings, lake: Lake, names: Sequence[str], say: Say, patience_s: float = PATIENCE_S) -> None:
+    """Until a complete batch of the lake has all that is in the topics now. Raises UnavailableError when it does not get nearer."""
+    ends = end_offsets(settings.kafka, names)
     deadline, least = time.monotonic() + patience_s, None
-    while there := left():
-        if least is None or there < least:
-            least, deadline = there, time.monotonic() + patience_s
-            say(f"{what}: {there} keys on their way")
+    while left := offsets_behind(lake.last_batch(), ends):
+        if least is None or left < least:
+            least, deadline = left, time.monotonic() + patience_s
+            say(f"the lake has {left} records of {', '.join(names)} before it")
         if time.monotonic() > deadline:
-            raise UnavailableError(f"{there} keys of {what} were sent and are not in the lake after {patience_s:.0f} s", HINT)
+            raise UnavailableError(f"the lake is {left} records of {', '.join(names)} behind and does not go on", HINT)
         time.sleep(POLL_S)
+
+
+def unsettled(table: str, keys: Collection[str], say: Say) -> int:
+    """How many keys the lake did not take as they were sent; they are named."""
+    if keys:
+        some = ", ".join(sorted(keys)[:5])
+        say(f"{table}: {len(keys)} keys are not in the lake as the source has them, such as {some}; see bronze.dead_letters")
+    return len(keys)

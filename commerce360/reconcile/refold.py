@@ -15,7 +15,7 @@ from schemas import topics
 from stream_jobs import silver, wire
 from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Row, read_record
 from stream_jobs.keyed import KeyedLog
-from stream_jobs.slices import read_slice
+from stream_jobs.slices import Slice
 
 Decode = Callable[[Record], tuple[dict[str, Any] | None, dict[str, Any] | None]]
 Image = tuple[tuple[int, ...], str, dict[str, Any] | None]  # order, operation, row image
@@ -118,7 +118,7 @@ class Refold:
         if value is None:
             return
         if record.topic == topics.BACKFILL.name:
-            read_slice(value)
+            Slice.read(value)
         elif record.topic == topics.ORDER_EVENTS.name:
             self.events.append(value)
         elif record.topic in self._sources:

@@ -28,18 +28,14 @@ def postgres_rows(postgres: Postgres, tables: Sequence[str]) -> dict[str, list[R
         return {t: connection.execute(query.format(sql.Identifier(t))).fetchall() for t in tables}
 
 
-def postgres_between(postgres: Postgres, query: str, column: str, first: dt.datetime, end: dt.datetime) -> list[Row]:
-    """Rows of the query whose `column` is from `first` on and before `end`."""
+def postgres_where(postgres: Postgres, query: str, where: str, values: Sequence[Any]) -> list[Row]:
+    """Rows of the query for which a condition over its columns holds, with values for its placeholders."""
     import psycopg
     from psycopg import sql
     from psycopg.rows import dict_row
 
     with _asking(), psycopg.connect(postgres.conninfo(), row_factory=dict_row, connect_timeout=10) as connection:
-        asked = sql.SQL("SELECT * FROM ({}) AS found WHERE {column} >= %s AND {column} < %s").format(
-            sql.SQL(query),
-            column=sql.Identifier(column),
-        )
-        return connection.execute(asked, (first, end)).fetchall()
+        return connection.execute(sql.SQL("SELECT * FROM ({}) AS found WHERE {}").format(sql.SQL(query), sql.SQL(where)), values).fetchall()
 
 
 def mongo_documents(mongo: Mongo, collection: str, where: Row | None = None) -> Iterator[Row]:

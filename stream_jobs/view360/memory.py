@@ -206,6 +206,9 @@ class Memory:
         self._db.execute("INSERT OR REPLACE INTO sums VALUES (?, ?, ?)", (table.name, unit, _packed(total)))
         return total
 
+    def has_sum(self, table: Table, unit: str) -> bool:
+        return self._db.execute("SELECT 1 FROM sums WHERE tab = ? AND unit = ?", (table.name, unit)).fetchone() is not None
+
     # What the tables say.
 
     def said(self, table: Table, unit: str) -> dict[str, tuple[bytes, bool]]:

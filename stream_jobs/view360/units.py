@@ -44,8 +44,8 @@ def where_units(table: Table, units: Iterable[str]) -> str:
         firsts = {summed_key(table, unit)[0] for unit in units}
         return f"{table.key[0]} IN ({', '.join(map(literal, sorted(firsts)))})"
     if table is FCT_SESSIONS:
-        texts = ", ".join(map(literal, units))
-        return f"visitor_id IN ({texts}) OR session_id IN ({texts})"
+        texts = ", ".join(map(literal, units))  # a session that is gone names no visitor: its older rows do
+        return f"session_id IN ({texts}) OR session_id IN (SELECT session_id FROM fct_sessions WHERE visitor_id IN ({texts}))"
     kind = next(c.type for c in table.columns if c.name == table.key[0])
     return f"{table.key[0]} IN ({', '.join(literal(u if kind == 'string' else int(u)) for u in units)})"
 
@@ -64,4 +64,6 @@ def _part(kind: str, part: Any) -> Any:
         return dt.date.fromisoformat(part)
     if type(part) is not (str if kind == "string" else int):
         raise ValueError(f"{part!r} is no {kind}")
+    if isinstance(part, str):
+        part.encode()  # what cannot be written cannot be asked for
     return part if kind == "string" else bigint(int(part))

@@ -147,7 +147,7 @@ class Work:
             listed = [c for c in campaigns() if c["campaign_id"] == unit]
             self.know_campaigns(listed)
             self._campaign(unit)
-        elif table.name in SUMMED:
+        elif table.name in SUMMED and (self.memory.said(table, unit) or self.memory.has_sum(table, unit)):
             self.delta[table.name, summed_key(table, unit)] = {}
 
     def finish(self) -> None:
