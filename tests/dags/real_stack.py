@@ -18,11 +18,13 @@ from local_ports import free_port, new_state
 
 PYTHON = ROOT / "build" / "venv" / "bin" / "python"
 FINAL = {"success", "failed"}
+SHOP = {"customers": 60, "products": 12, "past_orders": 900, "past_clicks": 600, "past_reviews": 60}  # a short stack
 
 
 def environment() -> dict[str, str]:
     """Without what this tier set for an Airflow of its own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
+    return kept | {f"C360_SHOP__{name.upper()}": str(value) for name, value in SHOP.items()}
 
 
 def c360(*args: str, check: bool = True, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
