@@ -31,11 +31,11 @@ help: ## Show this list
 demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500" and the like
 	@$(C360) demo $(ARGS)
 
-# The DAGs' tests mostly wait for Airflow, and run beside those with Spark.
 test: dev setup $(STAMPS)/airflow ## All tests: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
-	@$(DAGTEST) > $(BUILD)/dags.log 2>&1 & dags=$$!; $(PYTEST) tests -m spark; spark=$$?; wait $$dags; dags=$$?; cat $(BUILD)/dags.log; exit $$((spark || dags))
+	@$(PYTEST) tests -m spark
 	@$(PYTEST) tests -m "stack or browser" -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	@$(DAGTEST)
 
 test-fast: dev ## Only the tests that need no server
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"

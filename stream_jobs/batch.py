@@ -246,7 +246,8 @@ class Batch:
     def _written(self, batch_id: int) -> frozenset[Table]:
         """Tables that have this batch already, by the stamps of their last commits."""
         stamp, moves = (self.query_id, batch_id), self.folds.moves
-        asked = (*STAMPED, *(moves.tables if moves else ()))
+        stamped = (t for t in STAMPED if t is not BACKFILLS or t in self.tables)  # who keeps no such table takes no slices
+        asked = (*stamped, *(moves.tables if moves else ()))
         return frozenset(t for t in asked if any((c.query_id, c.batch_id) == stamp for c in self.lake.last_commits(t)))
 
     def _decided(self, written: frozenset[Table], batch_id: int) -> bool:
