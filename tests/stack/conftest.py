@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-from itertools import chain, zip_longest
-
 import pytest
 
-# They start a stack with a lake job or a warehouse and keep the machine busy; others mostly wait for Connect.
+# They start a stack with a lake job, or load one, and keep a small machine busy; others mostly wait for Connect or a page.
 BUSY = ("loader", "lake_backfill", "demo", "privacy", "shop_replay", "ingest", "sentiment", "record", "new_column", "loader_faults")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A busy file, another one, and so on: whoever runs two files at a time should have one of each kind, and no long one last."""
-    files: dict[str, list[pytest.Item]] = {}
+    """With `--dist loadgroup` a file stays with one worker, and all busy files with the same one: two of them at once would starve."""
     for item in items:
-        files.setdefault(item.path.stem, []).append(item)
-    busy = [files.pop(f"test_{name}") for name in BUSY if f"test_{name}" in files]
-    others = sorted(files.values(), key=len, reverse=True)
-    items[:] = [item for found in chain.from_iterable(zip_longest(busy, others, fillvalue=[])) for item in found]
+        name = item.path.stem.removeprefix("test_")
+        item.add_marker(pytest.mark.xdist_group("busy" if name in BUSY else name))
 
 
 @pytest.fixture(scope="session", autouse=True)
