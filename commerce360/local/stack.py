@@ -34,6 +34,7 @@ from schemas.access import CARE, LOADER, TRANSFORMER
 FIRST = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "sentiment")  # need nobody, or wait by themselves
 INGEST = ("postgres", "mongo", "kafka", "registry", "connect")  # from the shop's stores to Kafka
 STATUS_EVERY_S = 1.0
+MEMORY_EVERY_S = 5.0  # the system walks through all pages of a process for its share, and holds it up meanwhile
 Event = Callable[[str], None]
 
 
@@ -176,7 +177,7 @@ class Stack:
         return {name: round(entry.peak_mb, 1) for name, entry in self.supervisor.running.items() if entry.starts}
 
     def memory_mb(self) -> dict[str, float]:
-        """Proportional set size of each service with its children, as of the last second."""
+        """Proportional set size of each service with its children, as of the last seconds."""
         return {name: round(entry.memory_mb, 1) for name, entry in self.supervisor.running.items() if entry.starts}
 
     def versions(self) -> dict[str, str]:
@@ -237,9 +238,12 @@ class Stack:
             thread.start()
 
     def _keep_status(self) -> None:
+        sampled = 0.0
         while not self._watching.wait(STATUS_EVERY_S):
             try:
-                self.supervisor.sample_memory()
+                if time.monotonic() - sampled >= MEMORY_EVERY_S:
+                    self.supervisor.sample_memory()
+                    sampled = time.monotonic()
                 self._write_status()
             except Exception as error:  # such as a full disk: it may pass, and who asks for the status must see it again then
                 self.on_event(f"cannot tell the status: {type(error).__name__}: {error}")

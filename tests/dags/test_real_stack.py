@@ -6,6 +6,7 @@ Run with `build/venv-airflow/bin/python -m pytest tests/dags --confcutdir=tests/
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,8 @@ from real_stack import PYTHON, RunningAirflow, Stack, running_airflow, running_s
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1800)]
 TODAY = dt.datetime.now(dt.UTC).date()
-CLOSED = [(TODAY - dt.timedelta(days=n)).isoformat() for n in reversed(range(2, 9))]
+DAYS = int(os.environ.get("C360_TEST_DAYS", "3"))  # of a range; 7 takes minutes more
+CLOSED = [(TODAY - dt.timedelta(days=n)).isoformat() for n in reversed(range(2, 2 + DAYS))]
 SHOWN = "SELECT COUNT(*) AS N FROM CORE.FCT_SALES"
 
 
@@ -35,10 +37,10 @@ def airflow(stack: Stack) -> Iterator[RunningAirflow]:
 
 @pytest.fixture
 def week(stack: Stack, airflow: RunningAirflow) -> list[str]:
-    """Seven days of UTC up to now. All that the stack committed is of the last two of them, whatever the hour."""
+    """Days of UTC up to now. All that the stack committed is of the last two of them, whatever the hour."""
     wait("sales in the warehouse", lambda: stack.warehouse(f"client.query({SHOWN!r})[0]['n']") > 800, every_s=5)
     today = dt.datetime.now(dt.UTC).date()
-    return [(today - dt.timedelta(days=n)).isoformat() for n in reversed(range(7))]
+    return [(today - dt.timedelta(days=n)).isoformat() for n in reversed(range(DAYS))]
 
 
 def lose_sales(stack: Stack) -> int:
@@ -119,18 +121,18 @@ def changed(airflow: RunningAirflow, dag_id: str, days: list[str], tables: list[
     return sum(row["changed"] for row in rows)
 
 
-def test_a_week_of_sales_with_gaps_in_gold_is_repaired_and_twice_changes_nothing(stack: Stack, airflow: RunningAirflow) -> None:
+def test_days_of_sales_with_gaps_in_gold_is_repaired_and_twice_changes_nothing(stack: Stack, airflow: RunningAirflow) -> None:
     """By the command line as documented."""
     lost = lose(stack, CLOSED, "gold.fct_sales", "order_id", "ordered_at")
-    assert lost > 3
+    assert lost > 0
     days = ["--from-date", CLOSED[0], "--to-date", CLOSED[-1]]
     airflow.command("backfill", "create", "--dag-id", "backfill_sales", *days)
     newest = int(airflow.api("/backfills?dag_id=backfill_sales")["backfills"][-1]["id"])
     assert airflow.finish("backfill_sales", newest) == dict.fromkeys(CLOSED, "success")
     assert changed(airflow, "backfill_sales", CLOSED, ["fct_sales"]) == lost
-    again = airflow.backfill("backfill_sales", CLOSED[-3], CLOSED[-1], "completed")
+    again = airflow.backfill("backfill_sales", CLOSED[0], CLOSED[-1], "completed")
     assert airflow.finish("backfill_sales", again) == dict.fromkeys(CLOSED, "success")
-    assert changed(airflow, "backfill_sales", CLOSED[-3:], ["dim_product", "fct_sales"]) == 0
+    assert changed(airflow, "backfill_sales", CLOSED, ["dim_product", "fct_sales"]) == 0
 
 
 @pytest.mark.parametrize(
