@@ -28,7 +28,7 @@ class Found:
         return len(self.keys) - len(self.differing)
 
 
-Days = dict[str, Found]  # by ISO day; WHOLE for a table without days
+Days = dict[str, Found]  # by ISO day; WHOLE for a table without days, the year for the calendar
 
 
 class Source(Protocol):

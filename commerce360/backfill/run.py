@@ -59,7 +59,8 @@ class Backfill:
         Tables that follow from others come behind them: what they lack is seen once those are right.
         """
         lane = None if dry else Lane(self.settings, self.lake)
-        began, total = time.monotonic(), sum(1 if t in DAYLESS else len(days) for t in tables)
+        years = len({day.year for day in days})
+        began, total = time.monotonic(), sum(1 if t in DAYLESS else years if t in CALENDAR else len(days) for t in tables)
         done = 0
         for table in sorted(tables, key=AGAIN.index):
             source = self._source(table)
