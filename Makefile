@@ -151,7 +151,7 @@ $(STAMPS)/airflow: requirements/airflow.txt $(STAMPS)/uv
 	@touch $@
 
 lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
-	$(LOCK) setup.cfg --extra lake --extra calendar --extra warehouse --extra shop --extra page --extra local --extra sentiment --extra tableau -o requirements/runtime.txt
+	$(LOCK) setup.cfg --extra lake --extra calendar --extra warehouse --extra shop --extra page --extra local --extra sentiment --extra tableau --extra load --extra eventhubs -o requirements/runtime.txt
 	$(LOCK) setup.cfg --all-extras -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) requirements/mongo.in -o requirements/mongo.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt
