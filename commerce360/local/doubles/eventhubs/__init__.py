@@ -9,10 +9,9 @@ Where it deviates from the real one:
 |---|---|
 | TLS on 5671, WebSockets on 443 | plain TCP; the SDK does so when the connection string says `UseDevelopmentEmulator=true` |
 | the Kafka protocol, HTTPS | AMQP alone |
-| Entra ID, signatures of policies with rights to send, listen, manage | one policy with every right; the host in a signature's resource is not compared |
+| Entra ID; policies with rights to send, listen, manage | one policy with every right; the host in a signature is not compared |
 | events are on disk, in three places | in memory, gone with the process |
 | events go when they are older than the retention | the oldest go when a partition's share of memory is full |
-| a reader is told when it asks for what has expired | it begins at the oldest event, as on the service for an offset or a sequence number |
 | the hash of a key is the service's | the one that Microsoft's .NET SDK calls a port of it; never compared with a service |
 | throughput units, quotas of connections and requests | throttles and breaks as often as it was told to |
 | an idle link is detached after ten minutes, an idle connection closed after four | never |

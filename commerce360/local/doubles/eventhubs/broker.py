@@ -147,9 +147,8 @@ class Hub:
         return self.partitions[int(number)]
 
     def choose(self, key: str | None) -> Partition:
-        return self.partitions[
-            next(self._turns) % len(self.partitions) if key is None else partition_of(key.encode(), len(self.partitions))
-        ]
+        count = len(self.partitions)
+        return self.partitions[next(self._turns) % count if key is None else partition_of(key.encode(), count)]
 
 
 @dataclass

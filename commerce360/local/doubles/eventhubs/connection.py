@@ -115,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._everyone = everyone
         self._splitter = Splitter()
         self._sessions: dict[int, Session] = {}
+        self._ended: set[int] = set()  # channels on which a late frame may still come
         self._is_signed_in = self._is_open = self._is_paused = False
         self._corked: list[bytes] = []
         self._corked_bytes = 0
@@ -235,9 +236,11 @@ class Connection(asyncio.Protocol):
             window = UInt(2**31 - 1)
             self.send(frame.channel, frames.BEGIN, [UShort(frame.channel), UInt(0), window, window, UInt(MAX_HANDLE), None, None, None])
         elif session is None:
-            raise MalformedError("a frame outside of a session")
+            if frame.channel not in self._ended:
+                raise MalformedError("a frame outside of a session")
         elif frame.performative == frames.END:
             self._sessions.pop(frame.channel).close()
+            self._ended.add(frame.channel)
             self.send(frame.channel, frames.END, [None])
         else:
             session.take(frame)

@@ -103,7 +103,7 @@ class Incoming(Link):
         limit = self.session.broker.max_message_bytes
         try:
             if size > limit:
-                text = f"The received message (delivery-id:{delivery}, size:{size} bytes) exceeds the limit ({limit} bytes) currently allowed on the link."
+                text = f"The received message (delivery-id:{delivery}, size:{size} bytes) exceeds the limit ({limit} bytes) of the link."
                 raise RefusedError("amqp:link:message-size-exceeded", text)
             wait_s = self.receive(raw, self._format == messages.BATCH_FORMAT)
         except MalformedError as error:
@@ -276,10 +276,7 @@ def made(session: Session, handle: int, fields: list[Any]) -> Link:
     if is_reader and len(parts) == 5 and names[1::2] == ["consumergroups", "partitions"]:
         if names[2] not in hub.groups:
             raise RefusedError("amqp:not-found", f"The consumer group '{parts[2]}' could not be found.")
-        epoch = (fields[13] or {}).get(Symbol("com.microsoft:epoch")) if isinstance(fields[13], dict | None) else None
-        return Subscriber(
-            session, handle, path, (hub.partition(parts[4]), names[2]), _selector(source), epoch if isinstance(epoch, int) else None
-        )
+        return Subscriber(session, handle, path, (hub.partition(parts[4]), names[2]), _selector(source), _epoch(fields[13]))
     raise RefusedError("amqp:not-found", f"The messaging entity '{path}' could not be found.")
 
 
@@ -293,6 +290,11 @@ def _path(address: Any) -> str:
     if not isinstance(address, str):
         raise MalformedError("an address that is no text")
     return (address.partition("://")[2].partition("/")[2] if "://" in address else address).strip("/")
+
+
+def _epoch(properties: Any) -> int | None:
+    epoch = properties.get(Symbol("com.microsoft:epoch")) if isinstance(properties, dict) else None
+    return epoch if isinstance(epoch, int) else None
 
 
 def _selector(source: list[Any]) -> str:
