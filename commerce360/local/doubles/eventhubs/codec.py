@@ -170,10 +170,10 @@ def _array(data: bytes, at: int, count: int, end: int, depth: int) -> list[Any]:
 
 def encode(value: Any) -> bytes:
     """Raises TypeError for what has no place in AMQP."""
-    for kind, encoder in ENCODERS:
-        if isinstance(value, kind):
-            return encoder(value)
-    raise TypeError(f"no AMQP type for {type(value).__name__}")
+    encoder = ENCODERS.get(type(value))
+    if encoder is None:
+        raise TypeError(f"no AMQP type for {type(value).__name__}")
+    return encoder(value)
 
 
 def _integer(value: int) -> bytes:
@@ -203,24 +203,23 @@ def _described(value: Described) -> bytes:
     return b"\x00" + (_long(value.code) if isinstance(value.code, int) else encode(value.code)) + encode(value.value)
 
 
-# Subclasses stand before the classes they come from.
-ENCODERS: tuple[tuple[type, Callable[[Any], bytes]], ...] = (
-    (type(None), lambda _: b"\x40"),
-    (bool, lambda v: b"\x41" if v else b"\x42"),
-    (Symbol, lambda v: _sized(0xA3, v.encode("ascii"))),
-    (str, lambda v: _sized(0xA1, v.encode())),
-    (bytes, lambda v: _sized(0xA0, v)),
-    (UByte, lambda v: struct.pack(">BB", 0x50, v)),
-    (UShort, lambda v: struct.pack(">BH", 0x60, v)),
-    (UInt, lambda v: struct.pack(">BI", 0x70, v)),
-    (ULong, _long),
-    (Timestamp, lambda v: struct.pack(">Bq", 0x83, v)),
-    (int, _integer),
-    (float, lambda v: struct.pack(">Bd", 0x82, v)),
-    (uuid.UUID, lambda v: b"\x98" + v.bytes),
-    (Described, _described),
-    (Symbols, lambda v: _texts(0xB3, v)),
-    (Strings, lambda v: _texts(0xB1, v)),
-    (dict, lambda v: _listed(0xD1, [part for pair in v.items() for part in pair])),
-    (list, lambda v: _listed(0xD0, v)),
-)
+ENCODERS: dict[type, Callable[[Any], bytes]] = {
+    type(None): lambda _: b"\x40",
+    bool: lambda v: b"\x41" if v else b"\x42",
+    Symbol: lambda v: _sized(0xA3, v.encode("ascii")),
+    str: lambda v: _sized(0xA1, v.encode()),
+    bytes: lambda v: _sized(0xA0, v),
+    UByte: lambda v: struct.pack(">BB", 0x50, v),
+    UShort: lambda v: struct.pack(">BH", 0x60, v),
+    UInt: lambda v: struct.pack(">BI", 0x70, v),
+    ULong: _long,
+    Timestamp: lambda v: struct.pack(">Bq", 0x83, v),
+    int: _integer,
+    float: lambda v: struct.pack(">Bd", 0x82, v),
+    uuid.UUID: lambda v: b"\x98" + v.bytes,
+    Described: _described,
+    Symbols: lambda v: _texts(0xB3, v),
+    Strings: lambda v: _texts(0xB1, v),
+    dict: lambda v: _listed(0xD1, [part for pair in v.items() for part in pair]),
+    list: lambda v: _listed(0xD0, v),
+}
