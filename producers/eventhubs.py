@@ -39,6 +39,11 @@ GRACE_S = 20.0  # for the last try, which begins before time is up
 MAY_BE_STORED = "it may have been stored"
 
 
+class Found(NamedTuple):
+    partitions: int
+    max_bytes: int  # of a publication
+
+
 class Open(NamedTuple):
     size: int
     sent_s: float  # monotonic
@@ -72,8 +77,9 @@ class EventHubsSink:
         if self._lanes:
             return
         client = client_of(self._settings, self._topic)
-        answer: SimpleQueue[int | Exception] = SimpleQueue()
-        threading.Thread(target=_count_partitions, args=(client, answer), daemon=True).start()
+        answer: SimpleQueue[Found | Exception] = SimpleQueue()
+        threading.Thread(target=_ask, args=(client, answer), daemon=True).start()
+        found: Found | Exception
         try:
             found = answer.get(timeout=CONNECT_S)  # the SDK would wait without end
         except Empty:
@@ -81,9 +87,9 @@ class EventHubsSink:
         if isinstance(found, Exception):
             kind = UnavailableError if is_transient(found) else ConfigError if isinstance(found, ImportError) else C360Error
             raise kind(f"event hub {client.eventhub_name} cannot be used: {reason_of(found)}", "see docs/event-hubs.md") from found
-        self._partitions = found
+        self._partitions = found.partitions
         clients = [client_of(self._settings, self._topic) for _ in range(min(MAX_LANES, self._partitions))]
-        self._lanes = [Lane(made, self._settled, self._settings.delivery_timeout_s) for made in clients]
+        self._lanes = [Lane(made, found.max_bytes, self._settled, self._settings.delivery_timeout_s) for made in clients]
 
     def send(self, key: bytes, value: bytes, token: int) -> None:
         """Take an event, when there is room. What is wrong with it alone comes back as its failure; raises only as `connect` does."""
@@ -161,10 +167,10 @@ class EventHubsSink:
                 self._on_ack(token, settled.partition, NOWHERE, settled.error)
 
 
-def _count_partitions(client: EventHubProducerClient, answer: SimpleQueue[int | Exception]) -> None:
+def _ask(client: EventHubProducerClient, answer: SimpleQueue[Found | Exception]) -> None:
     try:
         with client:
-            answer.put(len(client.get_partition_ids()))
+            answer.put(Found(len(client.get_partition_ids()), client.create_batch().max_size_in_bytes))
     except Exception as error:  # raised where it was asked for
         answer.put(error)
 

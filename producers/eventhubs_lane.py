@@ -43,8 +43,8 @@ class Settled(NamedTuple):
 
 
 class Lane:
-    def __init__(self, client: EventHubProducerClient, settled: SimpleQueue[Settled], timeout_s: float) -> None:
-        self._client, self._settled, self._timeout_s = client, settled, timeout_s
+    def __init__(self, client: EventHubProducerClient, max_bytes: int, settled: SimpleQueue[Settled], timeout_s: float) -> None:
+        self._client, self._max_bytes, self._settled, self._timeout_s = client, max_bytes, settled, timeout_s
         self._waiting: dict[int, deque[Event]] = {}  # by partition, the one that waits longest first
         self._changed = threading.Condition()
         self._stop = threading.Event()
@@ -117,12 +117,14 @@ class Lane:
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
     def _attempt(self, partition: int, events: list[Event], left_s: float) -> tuple[Exception | None, int]:
+        from azure.eventhub import EventDataBatch
+
         count = 0
         try:
-            batch = self._client.create_batch(partition_id=str(partition))
+            batch = EventDataBatch(self._max_bytes, str(partition))  # create_batch() would open a link of its own to ask for the limit
             count = fill(batch, events)
             if count == 0:
-                return ValueError(f"too large: a publication has {batch.max_size_in_bytes} bytes at most"), 1
+                return ValueError(f"too large: a publication has {self._max_bytes} bytes at most"), 1
             self._client.send_batch(batch, timeout=max(MIN_ATTEMPT_S, min(ATTEMPT_S, left_s)))
         except Exception as error:  # whatever the SDK raises: an event that is not settled would be lost without a word
             return error, count or len(events)
@@ -170,9 +172,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """One line."""
+    """One line: what the SDK says, without what it says twice."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    condition = condition_of(error)
-    text = lines[0] if lines else type(error).__name__
-    detail = next((line.partition(":")[2].strip() for line in lines if line.startswith("Error Description:")), "")
-    return " ".join(filter(None, (f"{condition}:" if condition and condition not in text else "", text, detail)))
+    own = lines[: next((n for n, line in enumerate(lines) if line.startswith("Error: ")), None)]
+    return "; ".join(dict.fromkeys(own)) or condition_of(error) or type(error).__name__
