@@ -35,7 +35,7 @@ class LocalHubs:
 
 
 @contextlib.contextmanager
-def local_hubs(folder: Path, *options: str, hub: str = f"{HUB}:4") -> Iterator[LocalHubs]:
+def local_hubs(folder: Path, *options: str, hub: str = f"{HUB}:2") -> Iterator[LocalHubs]:
     command = [sys.executable, "-m", "commerce360.local.doubles.eventhubs", "--port", "0", "--hub", hub, "--key", KEY, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -60,7 +60,7 @@ class Reading:
         self.events: list[tuple[str, Any]] = []  # partition, event
         self.errors: list[Exception] = []
         self._client = EventHubConsumerClient.from_connection_string(
-            connection_string, consumer_group=group, eventhub_name=hub, retry_total=0, load_balancing_interval=0.5
+            connection_string, consumer_group=group, eventhub_name=hub, retry_total=0, load_balancing_interval=0.1
         )
         options = {"starting_position": start, "max_wait_time": 0.2, "max_batch_size": 300, **options}
         more = {"on_event_batch": self._take, "on_error": lambda _, error: self.errors.append(error), **options}
@@ -83,12 +83,6 @@ class Reading:
     def __exit__(self, *_: object) -> None:
         self._client.close()
         self._thread.join(10)
-
-
-def stored(connection_string: str, partition: str) -> int:
-    """How many events a partition was ever given."""
-    with producer(connection_string) as client:
-        return int(client.get_partition_properties(partition)["last_enqueued_sequence_number"]) + 1
 
 
 def read(connection_string: str, count: int) -> list[tuple[str, Any]]:

@@ -38,7 +38,7 @@ class Namespace:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
-    with local_hubs(tmp_path_factory.mktemp("hubs"), hub=f"{HUB}:4") as hubs:
+    with local_hubs(tmp_path_factory.mktemp("hubs"), hub=f"{HUB}:2") as hubs:
         yield Namespace(hubs.connection_string, HUB, True)
 
 
@@ -101,15 +101,6 @@ class TestContract:
         assert got == sent
         assert partitions == {key: {partition_of(key.encode(), len(places))} for key in sent}
 
-    def test_numbers_of_a_partition_have_no_gaps_and_offsets_grow(self, namespace):
-        last = end(namespace, "1")
-        with namespace.producer() as client:
-            send(client, ["a", "b", "c"], partition_id="1")
-        events = since(namespace, "1", last, 3)
-        assert [e.sequence_number for e in events] == [last + n for n in (1, 2, 3)]
-        assert sorted(int(e.offset) for e in events) == [int(e.offset) for e in events]
-        assert all(e.enqueued_time is not None for e in events)
-
     def test_properties_and_large_bodies_arrive_as_they_were_sent(self, namespace):
         last = end(namespace, "0")
         large = EventData(bytes(range(256)) * 2000)  # many frames
@@ -121,12 +112,16 @@ class TestContract:
         assert event.properties == {b"schema_id": 7, b"name": "ü".encode()}
         assert event.content_type == "avro/binary"
 
-    def test_a_reader_goes_on_where_it_was_told(self, namespace):
+    def test_a_reader_goes_on_after_an_offset_or_with_a_number(self, namespace):
         last = end(namespace, "0")
         with namespace.producer() as client:
             send(client, ["a", "b", "c", "d"], partition_id="0")
-        second = since(namespace, "0", last, 4)[1]
-        for start, inclusive, expected in ((second.offset, False, ["c", "d"]), (second.sequence_number, True, ["b", "c", "d"])):
+        events = since(namespace, "0", last, 4)
+        assert [e.body_as_str() for e in events] == ["a", "b", "c", "d"]
+        assert [e.sequence_number for e in events] == [last + n for n in (1, 2, 3, 4)]
+        assert sorted({int(e.offset) for e in events}) == [int(e.offset) for e in events]
+        assert all(e.enqueued_time is not None for e in events)
+        for start, inclusive, expected in ((events[1].offset, False, ["c", "d"]), (events[1].sequence_number, True, ["b", "c", "d"])):
             where = {"partition_id": "0", "starting_position_inclusive": inclusive}
             with Reading(namespace.connection_string, namespace.hub, start, **where) as reading:
                 reading.wait(len(expected))
@@ -153,7 +148,7 @@ class TestContract:
     def test_a_higher_owner_level_takes_a_partition_over(self, namespace):
         where = {"partition_id": "1"}
         with Reading(namespace.connection_string, namespace.hub, "@latest", owner_level=0, **where) as first:
-            first.wait(1, timeout_s=1.0)
+            first.wait(1, timeout_s=0.8)
             with Reading(namespace.connection_string, namespace.hub, "@latest", owner_level=1, **where):
                 first.wait(for_error=True)
         assert "stolen" in str(first.errors[0])
@@ -165,7 +160,7 @@ class TestContract:
     def test_a_wrong_key_is_refused(self, namespace):
         wrong = namespace.connection_string.replace("SharedAccessKey=", "SharedAccessKey=x")
         with producer(wrong, namespace.hub) as client, pytest.raises(AuthenticationError):
-            client.send_event(EventData("x"))
+            client.get_partition_ids()
 
     def test_a_hub_that_is_not_there_is_refused(self, namespace):
         with producer(namespace.connection_string, "no-such-hub") as client, pytest.raises(EventHubError):
