@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from commerce360 import log
 from commerce360.errors import C360Error, ConfigError, UnavailableError
-from commerce360.settings import EventHubs, read_secret
+from commerce360.settings import EventHubs, Settings, read_secret
 from producers.eventhubs_lane import Event, Lane, Settled, is_transient, reason_of
 from producers.partition_key import partition_of
 
 if TYPE_CHECKING:
     from azure.eventhub import EventHubProducerClient
 
-OnAck = Callable[[int, int, int, str | None], None]  # token, partition, offset, error
+OnAck = Callable[[int, int, int, str | None], None]  # as in `producers.sinks`
 
 MAX_LANES = 4  # connections that send at a time; Python encodes one batch at a time anyway
 MAX_KEY = 128  # characters of a partition key
@@ -50,61 +50,42 @@ class Open(NamedTuple):
 
 
 class EventHubsSink:
-    """Everything but the lanes happens in the caller's thread; `on_ack` is called from `poll`, `flush` and `close`, once for each token.
+    """Used from one thread. Connected when it is made; raises ConfigError, UnavailableError, or C360Error for a wrong key or hub.
 
-    Tokens that are open at a time are different. `send` waits while `max_open_events` or `max_open_bytes` are open.
+    `on_ack` is called from `poll`, `flush` and `close`, once for each token. Tokens that are open at a time are different.
     """
 
-    def __init__(self, settings: EventHubs, topic: str, on_ack: OnAck) -> None:
-        self._settings, self._topic, self._on_ack = settings, topic, on_ack
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self.on_ack: OnAck = lambda *_: None
+        self._settings = settings.eventhubs
         self._open: dict[int, Open] = {}  # by token, the oldest first
         self._open_bytes = 0
         self._settled: SimpleQueue[Settled] = SimpleQueue()
         self._unreported: deque[Settled] = deque()
-        self._lanes: list[Lane] = []
-        self._partitions = 0
-        self._is_closed = False
+        found = found_at(self._settings, topic)
+        self._partitions = found.partitions
+        clients = [client_of(self._settings, topic) for _ in range(min(MAX_LANES, found.partitions))]
+        self._lanes = [Lane(client, found.max_bytes, self._settled, self._settings.delivery_timeout_s) for client in clients]
 
     def __enter__(self) -> Self:
-        self.connect()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def connect(self) -> None:
-        """Ask how many partitions there are; the first `send` does it otherwise. Raises ConfigError, UnavailableError, C360Error."""
-        if self._lanes:
-            return
-        client = client_of(self._settings, self._topic)
-        answer: SimpleQueue[Found | Exception] = SimpleQueue()
-        threading.Thread(target=_ask, args=(client, answer), daemon=True).start()
-        found: Found | Exception
-        try:
-            found = answer.get(timeout=CONNECT_S)  # the SDK would wait without end
-        except Empty:
-            found = TimeoutError("no answer")
-        if isinstance(found, Exception):
-            kind = UnavailableError if is_transient(found) else ConfigError if isinstance(found, ImportError) else C360Error
-            raise kind(f"event hub {client.eventhub_name} cannot be used: {reason_of(found)}", "see docs/event-hubs.md") from found
-        self._partitions = found.partitions
-        clients = [client_of(self._settings, self._topic) for _ in range(min(MAX_LANES, self._partitions))]
-        self._lanes = [Lane(made, found.max_bytes, self._settled, self._settings.delivery_timeout_s) for made in clients]
-
     def send(self, key: bytes, value: bytes, token: int) -> None:
-        """Take an event, when there is room. What is wrong with it alone comes back as its failure; raises only as `connect` does."""
-        if self._is_closed:
+        """Take an event. What is wrong with it alone comes back as its failure.
+
+        Raises BufferError while there is no room: poll, and send it again.
+        """
+        if not self._lanes:
             raise C360Error("the sink is closed")
-        self.connect()
-        size = len(key) + len(value)
-        deadline = time.monotonic() + self._settings.delivery_timeout_s
-        while self._is_full(size) and time.monotonic() < deadline:
-            self._collect(WAIT_S)
-        problem = "no room: nothing was acknowledged in time" if self._is_full(size) else problem_of(key)
-        now_s = time.monotonic()
+        size, now_s = len(key) + len(value), time.monotonic()
+        if self._is_full(size):
+            raise BufferError("as many events are open as may be")
         self._open[token] = Open(size, now_s)
         self._open_bytes += size
-        if problem is not None:
+        if (problem := problem_of(key)) is not None:
             self._settled.put(Settled([token], NOWHERE, problem))
             return
         partition = partition_of(key, self._partitions)
@@ -125,13 +106,11 @@ class EventHubsSink:
 
     def close(self) -> None:
         """Stop. What is still open is reported as failed; it may have been stored."""
-        if self._is_closed:
-            return
-        self._is_closed = True
         deadline = time.monotonic() + CLOSE_S
-        for lane in self._lanes:
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
             lane.stop()
-        for lane in self._lanes:
+        for lane in lanes:
             lane.join(max(0.0, deadline - time.monotonic()))
         self._collect(0.0)
         self._settle(Settled(list(self._open), NOWHERE, f"closed before an acknowledgement; {MAY_BE_STORED}"))
@@ -164,7 +143,23 @@ class EventHubsSink:
         while self._unreported:
             settled = self._unreported.popleft()
             for token in settled.tokens:
-                self._on_ack(token, settled.partition, NOWHERE, settled.error)
+                self.on_ack(token, settled.partition, NOWHERE, settled.error)
+
+
+def found_at(settings: EventHubs, topic: str) -> Found:
+    """What the hub says of itself. Raises ConfigError, UnavailableError, C360Error."""
+    client = client_of(settings, topic)
+    answer: SimpleQueue[Found | Exception] = SimpleQueue()
+    threading.Thread(target=_ask, args=(client, answer), daemon=True).start()
+    found: Found | Exception
+    try:
+        found = answer.get(timeout=CONNECT_S)  # the SDK would wait without end
+    except Empty:
+        found = TimeoutError("no answer")
+    if isinstance(found, Exception):
+        kind = UnavailableError if is_transient(found) else ConfigError if isinstance(found, ImportError) else C360Error
+        raise kind(f"event hub {client.eventhub_name} cannot be used: {reason_of(found)}", "see docs/event-hubs.md") from found
+    return found
 
 
 def _ask(client: EventHubProducerClient, answer: SimpleQueue[Found | Exception]) -> None:

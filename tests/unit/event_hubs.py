@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commerce360.settings import EventHubs
+from commerce360.settings import EventHubs, Settings
 
 HUB = "orders"
 KEY = "a key of the tests"
@@ -28,10 +28,10 @@ class LocalHubs:
     def port(self) -> int:
         return int(self.connection_string.partition("127.0.0.1:")[2].partition("/")[0])
 
-    def settings(self, **more: Any) -> EventHubs:
+    def settings(self, **more: Any) -> Settings:
         file = self.folder / "connection_string"
         file.write_text(self.connection_string + "\n")
-        return EventHubs(connection_string_file=file, **more)
+        return Settings(eventhubs=EventHubs(connection_string_file=file, **more))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections import Counter, defaultdict
 
@@ -30,6 +31,12 @@ class Acks(dict):
     @property
     def errors(self):
         return {token: error for token, (_, error) in self.items() if error is not None}
+
+
+def opened(settings, acks, hub=HUB):
+    sink = EventHubsSink(settings, hub)
+    sink.on_ack = acks
+    return sink
 
 
 def value(token):
@@ -76,7 +83,7 @@ def hubs(tmp_path_factory):
 def test_every_event_arrives_once_in_the_order_of_its_key(tmp_path):
     acks = Acks()
     with local_hubs(tmp_path) as hubs:
-        with EventHubsSink(hubs.settings(), HUB, acks) as sink:
+        with opened(hubs.settings(), acks) as sink:
             send(sink, range(1000))
             assert sink.flush(60) == 0
         assert arrived(hubs, 1000) == expected(range(1000))
@@ -85,7 +92,7 @@ def test_every_event_arrives_once_in_the_order_of_its_key(tmp_path):
 
 def test_an_event_that_cannot_be_sent_fails_alone(hubs):
     acks, long, other = Acks(), "k" * 129, b"\xff"
-    with EventHubsSink(hubs.settings(), HUB, acks) as sink:
+    with opened(hubs.settings(), acks) as sink:
         send(sink, range(10))
         sink.send(key(0), b"x" * 1_200_000, 100)
         sink.send(long.encode(), b"x", 101)
@@ -110,13 +117,13 @@ def test_an_event_that_cannot_be_sent_fails_alone(hubs):
     ],
 )
 def test_no_fault_loses_an_event_or_breaks_the_order_of_a_key(tmp_path, options, may_double):
-    acks, tokens = Acks(), range(160)
+    acks, tokens = Acks(), range(120)
     with local_hubs(tmp_path, *options, hub=f"{HUB}:1") as hubs:
-        with EventHubsSink(hubs.settings(), HUB, acks) as sink:
-            for start in range(0, 160, 40):  # several publications
+        with opened(hubs.settings(), acks) as sink:
+            for start in range(0, 120, 40):  # several publications
                 send(sink, range(start, start + 40))
                 assert sink.flush(60) == 0
-        found = arrived(hubs, 160, partitions=1)
+        found = arrived(hubs, 120, partitions=1)
     assert sorted(acks) == list(tokens)
     assert not acks.errors
     assert first_appearances(found) == expected(tokens)
@@ -126,7 +133,7 @@ def test_no_fault_loses_an_event_or_breaks_the_order_of_a_key(tmp_path, options,
 
 def test_what_is_refused_for_too_long_fails_with_the_reason(tmp_path):
     acks = Acks()
-    with local_hubs(tmp_path, "--busy-every", "1") as hubs, EventHubsSink(hubs.settings(delivery_timeout_s=0.5), HUB, acks) as sink:
+    with local_hubs(tmp_path, "--busy-every", "1") as hubs, opened(hubs.settings(delivery_timeout_s=0.5), acks) as sink:
         send(sink, range(10))
         assert sink.flush(30) == 0
     assert sorted(acks.errors) == list(range(10))
@@ -134,18 +141,34 @@ def test_what_is_refused_for_too_long_fails_with_the_reason(tmp_path):
     assert all("server-busy" in error or "time was up" in error for error in acks.errors.values())
 
 
-def test_a_full_sink_waits_and_holds_no_more_than_it_may(tmp_path):
-    acks, most = Acks(), 0
-    with local_hubs(tmp_path, "--answer-after-s", "0.2", hub=f"{HUB}:1") as hubs:
-        settings = hubs.settings(max_open_events=10)
-        with EventHubsSink(settings, HUB, acks) as sink:
-            for token in range(30):
+def test_a_full_sink_takes_nothing_and_holds_no_more_than_it_may(tmp_path):
+    acks, token, most, refused = Acks(), 0, 0, 0
+    slow = local_hubs(tmp_path, "--answer-after-s", "0.2", hub=f"{HUB}:1")
+    with slow as hubs, opened(hubs.settings(max_open_events=10), acks) as sink:
+        while token < 30:
+            try:
                 sink.send(key(token), value(token), token)
-                sink.poll(0)
-                most = max(most, token + 1 - len(acks))
-            assert sink.flush(30) == 0
+                token += 1
+            except BufferError:
+                refused += 1
+                sink.poll(0.1)
+            most = max(most, token - len(acks))
+        assert sink.flush(30) == 0
     assert most == 10
+    assert refused
     assert sorted(acks) == list(range(30))
+
+
+def test_bytes_are_bounded_but_one_event_always_finds_room(hubs):
+    acks = Acks()
+    with opened(hubs.settings(max_open_bytes=100), acks) as sink:
+        sink.send(b"k", b"x" * 500, 0)
+        with pytest.raises(BufferError):
+            sink.send(b"k", b"x", 1)
+        assert sink.flush(30) == 0
+        sink.send(b"k", b"x", 1)
+        assert sink.flush(30) == 0
+    assert sorted(acks) == [0, 1]
 
 
 @pytest.fixture
@@ -158,7 +181,7 @@ def silent(tmp_path):
 def test_a_silent_namespace_is_waited_for_no_longer_than_was_asked(silent):
     hubs, stop, go_on = silent
     acks = Acks()
-    with EventHubsSink(hubs.settings(), HUB, acks) as sink:
+    with opened(hubs.settings(), acks) as sink:
         send(sink, range(5))
         assert sink.flush(30) == 0
         stop()
@@ -175,8 +198,7 @@ def test_what_is_open_when_a_sink_is_closed_is_reported_as_uncertain(silent, mon
     hubs, stop, _ = silent
     monkeypatch.setattr(eventhubs, "CLOSE_S", 0.3)
     acks = Acks()
-    sink = EventHubsSink(hubs.settings(), HUB, acks)
-    sink.connect()
+    sink = opened(hubs.settings(), acks)
     stop()
     send(sink, range(8))
     sink.close()
@@ -191,36 +213,32 @@ def test_silence_ends_in_a_failure(silent, monkeypatch):
     monkeypatch.setattr(eventhubs, "GRACE_S", 0.1)
     monkeypatch.setattr(eventhubs, "CLOSE_S", 0.1)
     acks = Acks()
-    with EventHubsSink(hubs.settings(delivery_timeout_s=0.3), HUB, acks) as sink:
+    with opened(hubs.settings(delivery_timeout_s=0.3), acks) as sink:
         stop()
         send(sink, range(8))
         assert sink.flush(10) == 0
     assert sorted(acks.errors) == list(range(8))
 
 
-def test_nothing_is_taken_for_a_namespace_that_is_not_there(hubs, tmp_path):
-    acks = Acks()
-    sink = EventHubsSink(hubs.settings(name="no-such-hub"), HUB, acks)
+def test_a_namespace_that_cannot_be_used_is_said_before_anything_is_taken(hubs, tmp_path):
     with pytest.raises(C360Error, match=r"no-such-hub cannot be used: .*404"):
-        sink.send(b"k", b"v", 1)
-    wrong = tmp_path / "wrong"
-    wrong.write_text(hubs.connection_string.replace("SharedAccessKey=", "SharedAccessKey=x"))
+        EventHubsSink(hubs.settings(name="no-such-hub"), HUB)
+    wrong = hubs.settings()
+    wrong.eventhubs.connection_string_file.write_text(hubs.connection_string.replace("SharedAccessKey=", "SharedAccessKey=x"))
     with pytest.raises(C360Error, match="401") as caught:
-        EventHubsSink(EventHubs(connection_string_file=wrong), HUB, acks).connect()
+        EventHubsSink(wrong, HUB)
     assert not caught.value.transient
-    nobody = tmp_path / "nobody"
-    nobody.write_text(hubs.connection_string.replace(f":{hubs.port}/", ":1/"))
+    wrong.eventhubs.connection_string_file.write_text(hubs.connection_string.replace(f":{hubs.port}/", ":1/"))
     with pytest.raises(UnavailableError):
-        EventHubsSink(EventHubs(connection_string_file=nobody), HUB, acks).connect()
-    assert not acks
+        EventHubsSink(wrong, HUB)
 
 
 def test_a_connection_string_may_name_the_hub(hubs, tmp_path):
     named = tmp_path / "named"
     named.write_text(f"{hubs.connection_string};EntityPath={HUB}")
-    for settings, topic in ((EventHubs(connection_string_file=named), "a.topic"), (hubs.settings(), HUB)):
-        assert eventhubs.client_of(settings, topic).eventhub_name == HUB
-    assert eventhubs.client_of(hubs.settings(name="other"), HUB).eventhub_name == "other"
+    assert eventhubs.client_of(EventHubs(connection_string_file=named), "a.topic").eventhub_name == HUB
+    assert eventhubs.client_of(hubs.settings().eventhubs, "a.topic").eventhub_name == "a.topic"
+    assert eventhubs.client_of(hubs.settings(name="other").eventhubs, "a.topic").eventhub_name == "other"
 
 
 def test_settings_that_are_missing_or_wrong_say_what_to_do(tmp_path):
@@ -232,24 +250,24 @@ def test_settings_that_are_missing_or_wrong_say_what_to_do(tmp_path):
         (EventHubs(connection_string_file=secret), "Endpoint=sb://"),
     ):
         with pytest.raises(ConfigError) as caught:
-            EventHubsSink(settings, HUB, Acks()).connect()
+            eventhubs.client_of(settings, HUB)
         assert hint in caught.value.hint
         assert "SharedAccessKeyName=a" not in caught.value.message
 
 
 def test_packages_that_are_missing_are_named(hubs, monkeypatch):
     for module in ("azure.identity", "websocket"):
-        monkeypatch.setitem(__import__("sys").modules, module, None)
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError, match="azure-identity") as caught:
-        EventHubsSink(EventHubs(namespace="x.servicebus.windows.net"), HUB, Acks()).connect()
+        eventhubs.client_of(EventHubs(namespace="x.servicebus.windows.net"), HUB)
     assert "pip install" in caught.value.hint
     with pytest.raises(ConfigError, match="websocket-client"):
-        EventHubsSink(hubs.settings(transport="websocket"), HUB, Acks()).connect()
+        EventHubsSink(hubs.settings(transport="websocket"), HUB)
 
 
 def test_the_time_between_sending_and_giving_up_is_bounded_without_a_server(tmp_path):
     acks = Acks()
-    with local_hubs(tmp_path) as hubs, EventHubsSink(hubs.settings(delivery_timeout_s=0.6), HUB, acks) as sink:
+    with local_hubs(tmp_path) as hubs, opened(hubs.settings(delivery_timeout_s=0.6), acks) as sink:
         send(sink, range(4))
         assert sink.flush(30) == 0
         hubs.process.kill()
