@@ -75,4 +75,5 @@ def bucket(values_us: npt.NDArray[Any]) -> Values:
     values = np.clip(values_us, 0, MOST_US).astype(np.int64)
     _, exponents = np.frexp(values.astype(np.float64))
     shift = np.maximum(exponents.astype(np.int64) - EXACT_BITS, 0)
-    return ((values >> shift) + 1 << shift) - 1
+    highest: Values = ((values >> shift) + 1 << shift) - 1
+    return highest

@@ -256,7 +256,9 @@ class RunResult:
         if found is None:
             raise ConfigError(f"{path} is no result of a load test", hint)
         if found != FORMAT:
-            raise ConfigError(f"{path} has format {found!r}; this version reads format {FORMAT}", "run the scenario again with this version")
+            raise ConfigError(
+                f"{path} has format {found!r}; this version reads format {FORMAT}", "run the scenario again with this version"
+            )
         try:
             return cls.of_json(data)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
