@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from commerce360.load.spread import SHARES, Spread
-from producers.latency import Latency, bucket
+from commerce360.load.spread import SHARES, Spread, buckets
 
 HOPS = ("sent", "kafka", "consumer", "gold", "warehouse")
 TITLES = {
@@ -22,9 +21,7 @@ TITLES = {
     "warehouse": "queryable in the warehouse",
 }
 MOST_BLOCKS = 180  # of the measured part, each with a histogram of its own
-VALUE_BITS = 33  # of a latency in µs within one number together with its second
-
-Second = tuple[int, Spread]
+PLACE_BITS = 16  # of a bucket within one number together with its second
 
 
 @dataclass
@@ -56,12 +53,12 @@ def _missing(expected: int, seen: int) -> float:
 
 @dataclass
 class Hop:
-    """Latencies in µs from the intended time. `measured` holds no event of the warm-up, `warm_up` none of the measured part."""
+    """Latencies from the intended time. `measured` holds no event of the warm-up, `warm_up` none of the measured part."""
 
     name: str
     expected: int  # events that were intended in the measured part
-    measured: Latency
-    warm_up: Latency
+    measured: Spread
+    warm_up: Spread
     seconds: Seconds
     block_s: int = 1
     blocks: list[str] = field(default_factory=list)  # the measured part in pieces of `block_s` seconds: encoded histograms
@@ -76,14 +73,9 @@ class Hop:
         """Events of the measured part that never came this far while somebody looked."""
         return max(0, self.expected - self.count)
 
-    @property
-    def spread(self) -> Spread:
-        return Spread.read(self.measured)
-
     def percentiles_ms(self) -> dict[str, float]:
         """p50, p90, p99, p999 and max over all intended events; infinite where the rank falls on one that is missing."""
-        spread = self.spread
-        return {name: spread.quantile_ms(share, self.expected) for name, share in SHARES.items()}
+        return {name: self.measured.quantile_ms(share, self.expected) for name, share in SHARES.items()}
 
     def as_json(self) -> dict[str, Any]:
         shown = {f"{name}_ms": v if math.isfinite(v) else None for name, v in self.percentiles_ms().items()}
@@ -106,8 +98,8 @@ class Hop:
         return cls(
             name=data["name"],
             expected=data["expected"],
-            measured=Latency.decode(data["measured_us"]),
-            warm_up=Latency.decode(data["warm_up_us"]),
+            measured=Spread.decode(data["measured_us"]),
+            warm_up=Spread.decode(data["warm_up_us"]),
             seconds=Seconds.of_json(data["seconds"]),
             block_s=data["block_s"],
             blocks=data["blocks_us"],
@@ -132,21 +124,25 @@ class HopRecorder:
 
     def record(self, intended_s: npt.NDArray[np.float64], latency_us: npt.NDArray[Any]) -> None:
         """Events by intended time (seconds from intended time 0) and latency; one below zero counts as none."""
-        keys, counts = np.unique((_whole(intended_s) << VALUE_BITS) | bucket(latency_us), return_counts=True)
+        keys, counts = np.unique((_whole(intended_s) << PLACE_BITS) | buckets(latency_us), return_counts=True)
         self._keys.append(keys)
         self._counts.append(counts.astype(np.int64))
         seconds, often = np.unique(_whole(intended_s + np.maximum(latency_us, 0) / 1e6), return_counts=True)
         self._count_arrivals(dict(zip(seconds.tolist(), often.tolist(), strict=True)))
 
-    def add(self, second: int, latency: Latency, arrived: int | None = None) -> None:
-        """All events of one second of intended time; `arrived`: how many events, of whatever intended time, came in this second."""
-        values, counts = latency.recorded()
-        self._keys.append((np.int64(second) << VALUE_BITS) | values)
-        self._counts.append(counts)
+    def add(self, second: int, latency_us: str, arrived: int | None = None) -> None:
+        """All events of one second of intended time as an encoded histogram.
+
+        `arrived`: how many events, of whatever intended time, came in this second; else it is guessed from the latencies.
+        Raises ValueError for a text that is no histogram.
+        """
+        spread = Spread.decode(latency_us)
+        self._keys.append((np.int64(second) << PLACE_BITS) | spread.places)
+        self._counts.append(spread.counts)
         if arrived is not None:
             self._count_arrivals({second: arrived})
             return
-        for at, count in zip((second + values // 1_000_000).tolist(), counts.tolist(), strict=True):
+        for at, count in zip((second + spread.values_us // 1_000_000).tolist(), spread.counts.tolist(), strict=True):
             self._count_arrivals({at: count})
 
     def _count_arrivals(self, more: Mapping[int, int]) -> None:
@@ -161,24 +157,22 @@ class HopRecorder:
         return Hop(
             name=self.name,
             expected=sum(self.expected.get(t, 0) for t in self.measured),
-            measured=_together(by_second, self.measured).latency(),
-            warm_up=_together(by_second, range(min(by_second, default=0), self.measured.start)).latency(),
+            measured=_together(by_second, self.measured),
+            warm_up=_together(by_second, range(min(by_second, default=0), self.measured.start)),
             seconds=self._seconds(by_second),
             block_s=block_s,
-            blocks=[_together(by_second, piece).latency().encode() for piece in pieces],
+            blocks=[_together(by_second, piece).encode() for piece in pieces],
             block_expected=[sum(self.expected.get(t, 0) for t in piece) for piece in pieces],
         )
 
-    def _by_second(self) -> Iterator[Second]:
+    def _by_second(self) -> Iterator[tuple[int, Spread]]:
         if not self._keys:
             return
         keys = Spread.of(np.concatenate(self._keys), np.concatenate(self._counts))
-        seconds = keys.values_us >> VALUE_BITS
-        found, starts = np.unique(seconds, return_index=True)
-        for second, values, counts in zip(
-            found.tolist(), np.split(keys.values_us, starts[1:]), np.split(keys.counts, starts[1:]), strict=True
-        ):
-            yield second, Spread(values & ((1 << VALUE_BITS) - 1), counts)
+        found, starts = np.unique(keys.places >> PLACE_BITS, return_index=True)
+        places, counts = (np.split(column, starts[1:]) for column in (keys.places & ((1 << PLACE_BITS) - 1), keys.counts))
+        for second, each, often in zip(found.tolist(), places, counts, strict=True):
+            yield second, Spread(each, often)
 
     def _seconds(self, by_second: Mapping[int, Spread]) -> Seconds:
         made = Seconds()

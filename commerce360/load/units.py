@@ -53,7 +53,7 @@ WRITERS: dict[str, Callable[[float], str]] = {
     "records": count,
     "rows": count,
     "batches": count,
-    "share": lambda value: f"{value:.2%}",
+    "share": lambda value: f"{value * 100:.6g} %",
     "times": lambda value: f"{figures(value)}×",
 }
 
