@@ -6,12 +6,14 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 
 from commerce360.load import plots, units
 from commerce360.load.hops import TITLES
-from commerce360.load.result import Outcome, RunResult
+from commerce360.load.result import RunResult
 from commerce360.load.spread import NAMES
 from commerce360.load.svg import Chart
+from commerce360.load.terminal import outcome_value
 
 # The page may load nothing and run nothing, whatever a scenario's name holds.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -32,6 +34,10 @@ def page(run: RunResult) -> str:
         f"<title>{escape(run.scenario)} – load test</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         f"{_header(run)}\n<main>\n{''.join(sections)}</main>\n</body>\n</html>\n"
     )
+
+
+def write(run: RunResult, path: Path) -> None:
+    path.write_text(page(run), encoding="utf-8")
 
 
 def _header(run: RunResult) -> str:
@@ -73,15 +79,6 @@ def _thresholds(run: RunResult) -> str:
     failed = sum(not o.passed for o in run.outcomes)
     told = f"{failed} of {len(rows)} not held" if failed else f"all {len(rows)} held"
     return _card("Thresholds", _table(["figure", "must be", "was", "", ""], rows, "llnll", "thresholds"), told)
-
-
-def outcome_value(outcome: Outcome) -> str:
-    """What was measured, as people read it."""
-    if outcome.value is None:
-        return "not measured"
-    if isinstance(outcome.value, bool):
-        return str(outcome.value).lower()
-    return units.write(outcome.value, outcome.unit)
 
 
 def _held(passed: bool) -> str:
@@ -146,7 +143,7 @@ def _resources(run: RunResult) -> str:
     cells = []
     for process in sorted(run.processes, key=lambda p: -p.cpu_s(*window)):
         cpu = plots.small(run, f"Cores of {process.name}", process.t, process.cpu_cores, most_cpu, units.figures)
-        memory = plots.small(run, f"Memory of {process.name}", process.t, process.memory_mb, most_mb, units.count)
+        memory = plots.small(run, f"Memory of {process.name}", process.t, process.memory_mb, most_mb, plots.short)
         mean = process.cpu_s(*window) / run.measured_s if run.measured_s else 0.0
         cells.append(
             f'<figure class="process"><figcaption><b>{escape(process.name)}</b> <span>{units.figures(mean)} cores on average</span>'
@@ -192,7 +189,7 @@ def _environment(run: RunResult) -> str:
     load = ", ".join(f"{v:g}" for v in here.load_before)
     facts = {
         "processors": str(here.cores), "memory": f"{here.memory_mb / 1024:.1f} GiB", "system": here.system, "Python": here.python,
-        "load before (1, 5, 15 min)": load, **here.versions,
+        "load before": load, **here.versions,
     }  # fmt: skip
     rows = [[escape(name), escape(value)] for name, value in facts.items() if value]
     return f"<section><h3>Machine and versions</h3>{_table(['', ''], rows, 'll', 'plain')}</section>"

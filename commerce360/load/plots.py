@@ -82,7 +82,7 @@ def distribution(run: RunResult) -> Chart:
     most = max([100, *(max(h.count, h.expected) for h in run.hops)])
     lines = [Line(SHORT[h.name], f"hop-{h.name}", *_curve(h), "steps") for h in run.hops]
     decades = math.ceil(math.log10(most))
-    x = Axis(1, 10.0**decades, [10.0**i for i in range(decades + 1)], _percent, log=True)
+    x = Axis(1, most, [10.0**i for i in range(decades)], _percent, log=True)
     axis = log_axis(v for line in lines for v in line.y)
     return Chart("Distribution of latency", x, axis, lines, (), *PANEL, write_x=lambda v: f"{_percent(v)} of events within")
 
@@ -145,7 +145,7 @@ def cumulative(run: RunResult) -> Chart:
         else:
             lines.append(Line(SHORT[hop.name], f"hop-{hop.name}", *_sums(hop.seconds.t, hop.seconds.arrived)))
     high = max((line.y[-1] for line in lines if line.y), default=1.0)
-    return Chart("Events so far", time_axis(run, until, 6), linear(high or 1, _short), lines, bands(run, until), *PANEL)
+    return Chart("Events so far", time_axis(run, until, 6), linear(high or 1, short), lines, bands(run, until), *PANEL)
 
 
 def _sums(t: Sequence[int], counts: Sequence[int]) -> tuple[list[float], list[float]]:
@@ -154,7 +154,7 @@ def _sums(t: Sequence[int], counts: Sequence[int]) -> tuple[list[float], list[fl
     return [t + 1.0 for t in t[::every]], sums[::every]
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Marks of large counts."""
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if value >= size:
@@ -168,7 +168,7 @@ def of_series(run: RunResult, group: str, unit: str) -> Chart:
     found = [s for s in run.series if s.group == group and s.unit == unit]
     lines = [Line(s.name, TONES.get(s.name, f"tone-{i % 4}"), *_thinned(s)) for i, s in enumerate(found)]
     high = max((v for line in lines for v in line.y if math.isfinite(v)), default=1.0)
-    write: Callable[[float], str] = (lambda v: units.write(v, unit)) if unit in ("ms", "s") else _short
+    write: Callable[[float], str] = (lambda v: units.write(v, unit)) if unit in ("ms", "s") else short
     return Chart(f"{group}, {unit}", time_axis(run, until, 6), linear(high or 1, write), lines, bands(run, until), *PANEL)
 
 

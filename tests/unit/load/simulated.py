@@ -36,7 +36,7 @@ class Shape:
     lost: int = 0  # of the last events, which never reach gold
     stopped: tuple[float, float] | None = None  # the lake stands still between these seconds
     batch_s: float = 3.0
-    drift: float = 0.25  # how far the length of batches wanders, as a share
+    drift: float = 0.15  # how far the length of batches wanders, as a share
     memory: float = 0.8
 
 
@@ -63,7 +63,7 @@ def simulated(shape: Shape | None = None, name: str = "steady-1k") -> RunResult:
         phases=[Phase("warm-up", 0, shape.warm_up_s), Phase("steady", shape.warm_up_s, length)],
         hops=hops,
         counters=Counters(n, n, n, 0, n, n - shape.lost, n - shape.lost),
-        series=_series(shape, dice, intended, arrivals),
+        series=_series(shape, dice, arrivals),
         processes=_processes(shape, dice, length),
         events=[Event(t, f"{verb} lake") for t, verb in zip(shape.stopped or (), ("stopped", "started"), strict=False)],
         faults=[Fault("lake stopped", *shape.stopped)] if shape.stopped else [],
@@ -107,11 +107,11 @@ def _next(ends: Floats, times: Floats) -> Floats:
     return ends[np.minimum(np.searchsorted(ends, times), len(ends) - 1)]
 
 
-def _series(shape: Shape, dice: np.random.Generator, intended: Floats, arrivals: dict[str, Floats]) -> list[Series]:
+def _series(shape: Shape, dice: np.random.Generator, arrivals: dict[str, Floats]) -> list[Series]:
     t = np.arange(1.0, shape.warm_up_s + shape.measured_s + 1)
-    waiting = [float(np.sum(arrivals["kafka"] <= at) - np.sum(arrivals["gold"] <= at)) for at in t]
-    ends = np.unique(arrivals["gold"])
-    behind = [float(max(0, np.sum(ends <= at) - np.sum(np.unique(arrivals["warehouse"]) <= at))) for at in t]
+    ends, loads = np.unique(arrivals["gold"]), np.unique(arrivals["warehouse"])
+    waiting = (_until(arrivals["kafka"], t) - _until(arrivals["gold"], t)).astype(float).tolist()
+    behind = np.maximum(0, _until(ends, t) - _until(loads, t)).astype(float).tolist()
     lengths = np.diff(ends, prepend=ends[0] - shape.batch_s)
     return [
         Series("lag", "lake", "records", t.tolist(), waiting),
@@ -119,6 +119,10 @@ def _series(shape: Shape, dice: np.random.Generator, intended: Floats, arrivals:
         Series("batch", "lake", "s", ends.tolist(), lengths.tolist()),
         Series("batch", "loader", "s", (ends + 0.7).tolist(), dice.uniform(0.3, 0.6, len(ends)).tolist()),
     ]
+
+
+def _until(times: Floats, t: Floats) -> npt.NDArray[np.intp]:
+    return np.searchsorted(np.sort(times), t, side="right")
 
 
 def _processes(shape: Shape, dice: np.random.Generator, length: int) -> list[Process]:
