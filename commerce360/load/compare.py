@@ -233,4 +233,5 @@ def _row(name: str, unit: str, a: Sequence[float], b: Sequence[float], change: C
 
 
 def write(comparison: Comparison, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(comparison.as_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -95,6 +95,8 @@ class Hop:
 
     @classmethod
     def of_json(cls, data: Mapping[str, Any]) -> Hop:
+        if data["name"] not in HOPS:
+            raise ValueError(f"no hop is called {data['name']!r}")
         return cls(
             name=data["name"],
             expected=data["expected"],
@@ -124,6 +126,8 @@ class HopRecorder:
 
     def record(self, intended_s: npt.NDArray[np.float64], latency_us: npt.NDArray[Any]) -> None:
         """Events by intended time (seconds from intended time 0) and latency; one below zero counts as none."""
+        if not len(intended_s):
+            return
         keys, counts = np.unique((_whole(intended_s) << PLACE_BITS) | buckets(latency_us), return_counts=True)
         self._keys.append(keys)
         self._counts.append(counts.astype(np.int64))

@@ -37,6 +37,7 @@ def page(run: RunResult) -> str:
 
 
 def write(run: RunResult, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page(run), encoding="utf-8")
 
 

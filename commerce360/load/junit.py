@@ -27,9 +27,8 @@ def document(run: RunResult) -> str:
     }
     root = ElementTree.Element("testsuites", name="load tests")
     began = dt.datetime.fromtimestamp(run.started_at, dt.UTC).isoformat()
-    suite = ElementTree.SubElement(
-        root, "testsuite", name=_text(run.scenario), **counts, time=seconds, timestamp=began, hostname=_text(platform.node())
-    )
+    named = {"name": _text(run.scenario), **counts, "time": seconds, "timestamp": began, "hostname": _text(platform.node())}
+    suite = ElementTree.SubElement(root, "testsuite", named)
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in _figures(run).items():
         ElementTree.SubElement(properties, "property", name=_text(name), value=_text(value))
@@ -39,6 +38,7 @@ def document(run: RunResult) -> str:
 
 
 def write(run: RunResult, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(document(run), encoding="utf-8")
 
 

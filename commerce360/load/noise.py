@@ -1,11 +1,11 @@
 """How far a figure of a run would move if the same run were done again, and which of many changes are more than that.
 
-One run a side. Seconds of a load test are not independent: a long lake batch delays many of them, and errors that take them for independent
-cry wolf. So the measured part is cut into a few long sections, the figure is taken from each, and the means of their logarithms are compared
-by Student's t with one degree of freedom less than there are sections (Ibragimov & Müller 2010, "t-statistic based correlation and
-heterogeneity robust inference": valid as long as sections are long against the dependence, conservative where they differ in their own
-noise). Eight sections and not more: sixteen, like a block bootstrap with blocks chosen by the data, gave two to three times the false
-alarms that were promised, in simulated runs whose seconds depend on each other over five to ten others.
+One run a side. Seconds of a load test are not independent: a long lake batch delays many of them, and errors that take them for
+independent cry wolf. So the measured part is cut into a few long sections, the figure is taken from each, and the means of their
+logarithms are compared by Student's t with one degree of freedom less than there are sections (Ibragimov & Müller 2010, "t-statistic
+based correlation and heterogeneity robust inference": valid as long as sections are long against the dependence, conservative where they
+differ in their own noise). Eight sections and not more: sixteen, like a block bootstrap with blocks chosen by the data, gave two to three
+times the false alarms that were promised, in simulated runs whose seconds depend on each other over five to ten others.
 
 What cannot be seen from within a run is that another one meets another state of the machine. Several runs a side show that, too: then each
 run is one value, and the interval is Student's with the deviation that both sides share.

@@ -72,7 +72,7 @@ def thresholds_table(run: RunResult) -> Table:
         held = Text("held", "green") if outcome.passed else Text("not held", "red")
         if outcome.reason:
             held.append(f"  {outcome.reason}", "dim")
-        table.add_row(Text(outcome.name), outcome.rule, outcome_value(outcome), held)
+        table.add_row(Text(outcome.name), Text(outcome.rule), Text(outcome_value(outcome)), held)
     return table
 
 

@@ -21,6 +21,18 @@ measured_s = 120
 [thresholds]
 "gold.p99_s" = "<= 8"
 """
+# What a run of the default shape holds.
+HELD = {
+    "sent.p99_ms": "<= 50",
+    "kafka.p999_ms": "< 2000",
+    "gold.p99_s": "<= 20",
+    "gold.p99_over_p50": "<= 8",
+    "warehouse.p50_s": "<= 10",
+    "throughput.min_share": ">= 0.99",
+    "lag.end_records": "<= 5000",
+    "reconcile.equal": True,
+    "lost": 0,
+}
 
 
 @dataclass(frozen=True)
