@@ -67,7 +67,8 @@ def bucketed(values_us: Ints) -> Ints:
     kept = np.clip(values_us, 0, HIGHEST_US)
     bits = np.frexp(kept.astype(np.float64))[1]
     shift = np.maximum(bits - _EXACT_BITS, 0).astype(np.int64)
-    return (kept >> shift) << shift
+    least: Ints = (kept >> shift) << shift
+    return least
 
 
 class BySecond:

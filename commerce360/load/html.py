@@ -100,8 +100,8 @@ def _latency(run: RunResult) -> str:
         "Each second of intended time: p99 in full, the median faint. Marks at the upper edge are events that never arrived. "
         "A shaded stretch is the warm-up or a fault."
     )
-    shown = _figure("Latency by intended time", plots.latency_by_time(run, plots.WIDE), note, "wide")
-    shown += _figure("Latency by intended time", plots.latency_by_time(run, plots.NARROW), note, "narrow")
+    shown = _figure("Latency by intended time, p99", plots.latency_by_time(run, plots.WIDE), note, "wide")
+    shown += _figure("Latency by intended time, p99", plots.latency_by_time(run, plots.NARROW), note, "narrow")
     return _card("Latency", table + shown, "measured part only; the warm-up is in the curves, not in the table")
 
 

@@ -44,7 +44,7 @@ def latency_by_time(run: RunResult, size: tuple[int, int]) -> Chart:
     for hop in run.hops:
         t, p50, p99 = worst(hop.seconds.t, [hop.seconds.p50_ms, hop.seconds.p99_ms])
         lines.append(Line(f"{SHORT[hop.name]} p50", f"hop-{hop.name}", t, p50, "faint", told=False))
-        lines.append(Line(f"{SHORT[hop.name]} p99", f"hop-{hop.name}", t, p99))
+        lines.append(Line(SHORT[hop.name], f"hop-{hop.name}", t, p99))
     width, height = size
     axis = log_axis(v for line in lines for v in line.y)
     most = 14 if width > 600 else 6
@@ -117,7 +117,7 @@ def throughput(run: RunResult) -> Chart:
     )
     lines += [Line(SHORT[h.name], f"hop-{h.name}", *_rates(h.seconds.t, h.seconds.arrived, every, until)) for h in hops]
     high = max((v for line in lines for v in line.y), default=1.0)
-    return Chart("Events per second", time_axis(run, until, 6), linear(high or 1, units.count), lines, bands(run, until), *PANEL)
+    return Chart("Events per second", time_axis(run, until, 6), linear(high, units.count), lines, bands(run, until), *PANEL)
 
 
 def window_s(run: RunResult) -> int:
@@ -145,13 +145,14 @@ def cumulative(run: RunResult) -> Chart:
         else:
             lines.append(Line(SHORT[hop.name], f"hop-{hop.name}", *_sums(hop.seconds.t, hop.seconds.arrived)))
     high = max((line.y[-1] for line in lines if line.y), default=1.0)
-    return Chart("Events so far", time_axis(run, until, 6), linear(high or 1, short), lines, bands(run, until), *PANEL)
+    return Chart("Events so far", time_axis(run, until, 6), linear(high, short), lines, bands(run, until), *PANEL)
 
 
 def _sums(t: Sequence[int], counts: Sequence[int]) -> tuple[list[float], list[float]]:
     every = math.ceil(len(t) / MOST_POINTS) or 1
-    sums = [float(v) for v in accumulate(counts)]
-    return [t + 1.0 for t in t[::every]], sums[::every]
+    kept = sorted({*range(0, len(t), every), *range(len(t) - 1, len(t))})  # the last one always: there the lines must meet
+    sums = list(accumulate(counts))
+    return [t[i] + 1.0 for i in kept], [float(sums[i]) for i in kept]
 
 
 def short(value: float) -> str:
@@ -169,7 +170,7 @@ def of_series(run: RunResult, group: str, unit: str) -> Chart:
     lines = [Line(s.name, TONES.get(s.name, f"tone-{i % 4}"), *_thinned(s)) for i, s in enumerate(found)]
     high = max((v for line in lines for v in line.y if math.isfinite(v)), default=1.0)
     write: Callable[[float], str] = (lambda v: units.write(v, unit)) if unit in ("ms", "s") else short
-    return Chart(f"{group}, {unit}", time_axis(run, until, 6), linear(high or 1, write), lines, bands(run, until), *PANEL)
+    return Chart(f"{group}, {unit}", time_axis(run, until, 6), linear(high, write), lines, bands(run, until), *PANEL)
 
 
 def _thinned(series: Series) -> tuple[list[float], list[float]]:
@@ -180,5 +181,5 @@ def _thinned(series: Series) -> tuple[list[float], list[float]]:
 def small(run: RunResult, name: str, t: Sequence[float], values: Sequence[float], high: float, write: Callable[[float], str]) -> Chart:
     """One of several little charts that share their axes."""
     until = last_s(run)
-    y = linear(high or 1, write, count=2)
+    y = linear(high, write, count=2)
     return Chart(name, time_axis(run, until, 3), y, [Line(name, "accent", *means(t, values))], bands(run, until), *SMALL, left=36)

@@ -165,7 +165,7 @@ def _path(points: Sequence[tuple[float, float]], steps: bool) -> str:
 
 def linear(high: float, write: Callable[[float], str], low: float = 0.0, count: int = 4) -> Axis:
     """From `low` to the round mark at or above `high`."""
-    span = max(high - low, 1e-9)
+    span = high - low if high > low else 1.0
     ten = 10.0 ** math.floor(math.log10(span / count))
     step = next(s * ten for s in STEPS if s * ten * count >= span * (1 - 1e-9))
     marks = [low + i * step for i in range(math.ceil(span / step - 1e-9) + 1)]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from commerce360.load import plots, units
+from commerce360.load.hops import HopRecorder
 from commerce360.load.result import RunResult
 from commerce360.load.svg import Axis, Chart, Line, clock_axis, linear, logarithmic
 
 
 @pytest.mark.parametrize(
     ("high", "marks"),
-    [(0.9, [0, 0.5, 1]), (1, [0, 0.5, 1]), (37, [0, 10, 20, 30, 40]), (1001, [0, 500, 1000, 1500]), (0, [0, 5e-10, 1e-9])],
+    [(0.9, [0, 0.5, 1]), (1, [0, 0.5, 1]), (37, [0, 10, 20, 30, 40]), (1001, [0, 500, 1000, 1500]), (0, [0, 0.5, 1])],
 )
 def test_linear_marks(high: float, marks: list[float]) -> None:
     axis = linear(high, units.figures)
@@ -70,6 +72,14 @@ def test_in_and_out_meet(steady: RunResult) -> None:
     ends = {line.name: line.y[-1] for line in plots.cumulative(steady).lines}
     assert ends.keys() == {"intended", "Kafka", "consumer", "gold", "warehouse"}
     assert set(ends.values()) == {28_000.0}
+
+
+def test_in_and_out_of_a_long_run_meet_as_well() -> None:
+    recorder = HopRecorder("gold", 0, 1001, dict.fromkeys(range(1001), 1))
+    recorder.record(np.arange(1001) + 0.5, np.full(1001, 1000))
+    (line,) = plots.cumulative(RunResult("long", 0.0, 0, 1001, hops=[recorder.hop()])).lines
+    assert len(line.y) <= plots.MOST_POINTS
+    assert line.y[-1] == 1001
 
 
 @pytest.mark.parametrize(
