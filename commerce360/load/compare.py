@@ -18,10 +18,10 @@ import numpy as np
 
 from commerce360.errors import ConfigError
 from commerce360.load import noise
-from commerce360.load.hops import TITLES, Hop
+from commerce360.load.hops import TITLES
 from commerce360.load.noise import Change, Estimate
 from commerce360.load.result import Process, RunResult
-from commerce360.load.spread import NAMES, SHARES, VALUES_US, Spread
+from commerce360.load.spread import NAMES, SHARES
 
 CONFIDENCE = 0.95
 LEAST = 0.03
@@ -145,20 +145,9 @@ def _percentile(hop_name: str, percentile: str) -> Measure:
             return Estimate(value, reason=_ONE_VALUE)
         if math.isinf(value):
             return Estimate(value, reason=f"{hop.missing:,} events never arrived")
-        return noise.quantile(*_pieces(hop), SHARES[percentile], hop.block_s)
+        return noise.quantile(*hop.pieces, SHARES[percentile], hop.block_s)
 
     return measure
-
-
-def _pieces(hop: Hop) -> tuple[noise.Floats, noise.Floats]:
-    """(blocks × latencies: counts; the latencies in ms, ascending). Events that never arrived are the last column."""
-    spreads = [Spread.decode(text) for text in hop.blocks]
-    places = Spread.merged(spreads).places
-    counts = np.zeros((len(spreads), len(places) + 1))
-    for row, (spread, expected) in enumerate(zip(spreads, hop.block_expected, strict=True)):
-        counts[row, np.searchsorted(places, spread.places)] = spread.counts
-        counts[row, -1] = max(0, expected - spread.count)
-    return counts, np.append(VALUES_US[places] / 1000, math.inf)
 
 
 def _flow(hop_name: str) -> Measure:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from commerce360.load.spread import SHARES, Spread, buckets
+from commerce360.load.spread import SHARES, VALUES_US, Spread, buckets
 
 HOPS = ("sent", "kafka", "consumer", "gold", "warehouse")
 TITLES = {
@@ -72,6 +73,17 @@ class Hop:
     def missing(self) -> int:
         """Events of the measured part that never came this far while somebody looked."""
         return max(0, self.expected - self.count)
+
+    @cached_property
+    def pieces(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """(blocks × latencies: counts; the latencies in ms, ascending). Events that never arrived are the last column."""
+        spreads = [Spread.decode(text) for text in self.blocks]
+        places = Spread.merged(spreads).places
+        counts = np.zeros((len(spreads), len(places) + 1))
+        for row, (spread, expected) in enumerate(zip(spreads, self.block_expected, strict=True)):
+            counts[row, np.searchsorted(places, spread.places)] = spread.counts
+            counts[row, -1] = max(0, expected - spread.count)
+        return counts, np.append(VALUES_US[places] / 1000, math.inf)
 
     def percentiles_ms(self) -> dict[str, float]:
         """p50, p90, p99, p999 and max over all intended events; infinite where the rank falls on one that is missing."""

@@ -15,6 +15,7 @@ from commerce360.load.spread import NAMES
 from commerce360.load.svg import Chart
 from commerce360.load.terminal import outcome_value
 
+STYLES = ("page.css", "charts.css")
 # The page may load nothing and run nothing, whatever a scenario's name holds.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 MARK = (
@@ -25,7 +26,7 @@ MARK = (
 
 
 def page(run: RunResult) -> str:
-    style = files("commerce360.load").joinpath("page.css").read_text(encoding="utf-8")
+    style = "\n".join(files("commerce360.load").joinpath(name).read_text(encoding="utf-8") for name in STYLES)
     sections = [_key_figures(run), _thresholds(run), _latency(run), _flow(run), _resources(run), _facts(run)]
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
