@@ -1,7 +1,7 @@
 """What changed from run A to run B beyond noise: `noise` says how that is told.
 
 A side is one run, or several of the same scenario. With one run a side, a change of less than LEAST is not called one whatever its
-interval: from day to day the same machine differs by that much, and no run shows it by itself.
+interval: noise from run to run is not seen in a single one, and to leave out what is this small is a judgement, not a measurement.
 """
 
 from __future__ import annotations
