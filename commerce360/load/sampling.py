@@ -19,8 +19,8 @@ from commerce360.local.stack import Stack
 EVERY_S = 1.0
 _SERIES: tuple[tuple[str, str, str], ...] = (  # group, name, unit
     ("lag", "lake", "records"),
-    ("lag", "loader", "lake batches"),
-    ("batch", "lake", "ms"),
+    ("lag", "loader", "batches"),
+    ("batch", "lake", "s"),
     ("throughput", "lake", "/s"),
     ("throughput", "loader", "/s"),
 )
@@ -60,15 +60,16 @@ class Sampler:
 
     def _look(self, now: float) -> None:
         self._look_at_metrics(now)
-        memory, first = self._stack.memory_mb(), not self._sampled_at
-        for name in (n for n in self._stack.supervisor.order if memory.get(n)):
-            used = self._used(self._stack.pids(name))
-            if first:
+        first = not self._sampled_at
+        for name, memory_mb in self._stack.memory_mb().items():
+            pids = self._stack.pids(name)
+            used = self._used(pids)
+            if first or not (pids or name in self._processes):
                 continue
             each = self._processes.setdefault(name, Process(name))
             each.t.append(now)
             each.cpu_cores.append(used / (now - self._sampled_at))
-            each.memory_mb.append(memory[name])
+            each.memory_mb.append(memory_mb if pids else 0.0)
         self._sampled_at = now
 
     def _used(self, pids: Iterable[int]) -> float:
@@ -90,7 +91,7 @@ class Sampler:
         self._add("lag", "lake", now, lake.get("lag_total"))
         self._add("lag", "loader", now, loader.get("lag_batches"))
         if self._changed("batch", lake.get("batch_id")):
-            self._add("batch", "lake", now, (lake.get("batch_ms") or {}).get("all"))
+            self._add("batch", "lake", now, (lake.get("batch_ms") or {}).get("all", 0.0) / 1000)
         self._rate("lake", now, lake.get("records"))
         self._rate("loader", now, loader.get("rows_total"))
 
