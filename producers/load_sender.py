@@ -87,9 +87,13 @@ class Outlet(Protocol):
     burst: int
     sent: int
     acked: int
-    failures: Counter[str]
     ack: BySecond  # from the intended time to the acknowledgement; empty where these are only counted
     acked_in: Counter[int]  # by the second of the acknowledgement
+
+    @property
+    def failures(self) -> Counter[str]:
+        """What was given up, by reason."""
+        ...
 
     def take(self, chunk: Chunk, first: int, end: int) -> int:
         """Hand over events `first` to `end` (left out); how many there was room for. Raises C360Error when no more can be sent."""
@@ -219,6 +223,7 @@ class Sent:
     missed: Counter[int] = field(default_factory=Counter)  # due and not handed over, by the intended second
     stopped: bool = False
     broken: str | None = None  # why it could not go on
+    took_us: int = 0  # from the intended time 0 until nothing was open
     cpu_s: float = 0.0
 
 
@@ -233,14 +238,17 @@ class Sender:
         clock: Clock,
         stop: Callable[[], bool],
         tell: Tell = lambda *_: None,
+        misses: bool = True,
         flush_s: float = 60.0,
         stopped_flush_s: float = 10.0,
     ) -> None:
+        """`misses`: count what was due and is not sent, should it be stopped; where everything is due, that is all the rest."""
         self._chunks = chunks
         self._outlet = outlet
         self._clock = clock
         self._stop = stop
         self._tell = tell
+        self._misses = misses
         self._flush_s, self._stopped_flush_s = flush_s, stopped_flush_s
         self._late = BySecond()
         self._found = Sent()
@@ -250,10 +258,7 @@ class Sender:
         """Returns when all is acknowledged, given up, or time is up."""
         found, outlet, began = self._found, self._outlet, time.process_time()
         with _no_collector():
-            try:
-                found.stopped = not all(self._play(chunk) for chunk in self._chunks)
-            except C360Error as error:
-                found.broken = error.message
+            found.stopped = not all(self._play(chunk) for chunk in self._chunks) and not found.broken
             self._finish()
         found.sent, found.acked, found.failures = outlet.sent, outlet.acked, outlet.failures
         found.late, found.ack, found.acked_in = self._late.pack(), outlet.ack.pack(), outlet.acked_in
@@ -261,7 +266,7 @@ class Sender:
         return found
 
     def _play(self, chunk: Chunk) -> bool:
-        """False when it was told to stop."""
+        """False when it was told to stop, or cannot go on."""
         due, outlet, clock = chunk.due, self._outlet, self._clock
         handed = np.empty(len(due), np.int64)
         done = 0
@@ -282,6 +287,10 @@ class Sender:
                     self._poll(0)
                 else:
                     self._poll(FULL_S)
+        except C360Error as error:
+            self._found.broken = error.message
+            self._miss(chunk, done)
+            return False
         finally:
             self._late.add(chunk.due_us[:done], handed[:done] - chunk.due_us[:done])
         return True
@@ -303,7 +312,7 @@ class Sender:
         """Count what was due by now and is not sent any more."""
         now_us = self._clock.now_us()
         rest = chunk.due_us[done:]
-        while True:
+        while self._misses:
             missed = rest[: np.searchsorted(rest, now_us, side="right")]
             self._found.missed.update((missed // 1_000_000).tolist())
             following = next(self._chunks, None) if len(missed) == len(rest) else None
@@ -314,14 +323,17 @@ class Sender:
     def _finish(self) -> None:
         found = self._found
         deadline = time.monotonic() + (self._stopped_flush_s if found.stopped or found.broken else self._flush_s)
-        while (found.open := self._outlet.flush(FLUSH_S)) and time.monotonic() < deadline:
+        while True:
+            found.open = self._outlet.flush(FLUSH_S)
             self._tell(self._outlet.sent, self._outlet.acked, self._outlet.failures.total(), self._last_late_us)
-        self._tell(self._outlet.sent, self._outlet.acked, self._outlet.failures.total(), self._last_late_us)
+            if not found.open or time.monotonic() > deadline:
+                found.took_us = self._clock.now_us()
+                return
 
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Nothing here makes reference cycles, so a collection would find nothing; but it would look at all objects, and events would be late."""
+    """Nothing here makes reference cycles: a collection would find nothing, look at all objects, and make events late."""
     gc.collect()
     gc.freeze()
     gc.disable()

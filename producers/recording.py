@@ -17,8 +17,8 @@ Each further one is a block of at most 1,024 events in the order of their intend
 | | the values, one behind the other |
 
 A value is the record's value as the order producer writes it (five bytes of head, here zeros, then Avro), but that both ids begin with
-room for a prefix, of a length that never changes. To re-stamp an event is to overwrite the prefix, the head and the time (eight bytes in any
-year until 3111); nothing moves, nothing is encoded, and a block is done at once. To have the original back, the room is left out.
+room for a prefix, of a length that never changes. To re-stamp an event is to overwrite the prefix, the head and the time (eight bytes in
+any year until 3111); nothing moves, nothing is encoded, and a block is done at once. To have the original back, the room is left out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,8 +69,10 @@ class Event(NamedTuple):
     def value(self, head: bytes) -> bytes:
         """The bytes that it was split from, under this head."""
         return b"".join(
-            (head, long(len(self.event_id)), self.event_id, long(len(self.order_id)), self.order_id)
-            + (self.customer, long(self.event_ts), self.tail)
+            [
+                *(head, long(len(self.event_id)), self.event_id, long(len(self.order_id)), self.order_id),
+                *(self.customer, long(self.event_ts), self.tail),
+            ]
         )
 
 
@@ -170,7 +172,9 @@ class Block:
         """Keys and values as they were, but for the head."""
         room, data = len(ROOM), self.data
         keys, values = [], []
-        for event, order, behind, end in zip(*(c.tolist() for c in (self.event_ids, self.order_ids, self.behind_ids, self.ends)), strict=True):
+        for event, order, behind, end in zip(
+            *(c.tolist() for c in (self.event_ids, self.order_ids, self.behind_ids, self.ends)), strict=True
+        ):
             event_id = data[event + room : order - len(long(behind - order))]
             keys.append(data[order + room : behind])
             values.append(b"".join((head, long(len(event_id)), event_id, long(len(keys[-1])), data[order + room : end])))
@@ -205,9 +209,7 @@ class Recording:
         with path.open("rb") as file:
             start = file.read(len(_ZSTD_MAGIC))
         if start != _ZSTD_MAGIC:
-            raise ConfigError(
-                f"{path} is " + ("no recording of order events" if start else "empty"), "make one with `c360 load record`"
-            )
+            raise ConfigError(f"{path} is " + ("no recording of order events" if start else "empty"), "make one with `c360 load record`")
         try:
             header = json.loads(next(_frames(path), b""))
         except ValueError:
@@ -216,7 +218,8 @@ class Recording:
             raise ConfigError(f"{path} is no recording of order events", "make one with `c360 load record`")
         if header.get("format") != FORMAT:
             raise ConfigError(
-                f"{path} is a recording of format {header.get('format')}, this is {FORMAT}", "record it again with this version of commerce360"
+                f"{path} is a recording of format {header.get('format')}, this is {FORMAT}",
+                "record it again with this version of commerce360",
             )
         made = cls(path, *(header[f.name] for f in fields(cls)[1:]))
         if not made.count:
@@ -308,7 +311,7 @@ def write(path: Path, events: Iterable[Event], schema: Mapping[str, Any], origin
             while some := list(islice(source, BLOCK)):
                 first_us = first_us or some[0].event_ts
                 times = [last_us, *(e.event_ts for e in some)]
-                if any(later < earlier for earlier, later in zip(times, times[1:], strict=False)):
+                if any(later < earlier for earlier, later in pairwise(times)):
                     raise ValueError("events are recorded in the order of their times")
                 content = _block(blocks, some, first_us)
                 digest.update(content)
