@@ -26,6 +26,7 @@ _UNITS_US = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _SPEED = re.compile(r"(\d+(?:\.\d+)?)x?")
+_HAIR_US = 0.001  # so that a float a hair below a whole microsecond is that one
 KINDS = ("ramp", "spike", "soak")
 EXAMPLE = "ramp:0-2000:60s,spike:5000:10s,soak:1000:600s"
 
@@ -114,7 +115,7 @@ class Phases:
         first, slope = float(phase.first), float((phase.last - phase.first) / phase.lasts_us * 1_000_000)
         below = first + np.sqrt(np.maximum(first * first + 2 * slope * wanted, 0.0))
         seconds = np.divide(2 * wanted, below, out=np.zeros_like(wanted), where=below > 0)
-        inside = np.clip((seconds * 1e6).astype(np.int64), 0, phase.lasts_us - 1)
+        inside = np.clip((seconds * 1e6 + _HAIR_US).astype(np.int64), 0, phase.lasts_us - 1)
         return self._begins_us[at] + np.maximum.accumulate(inside)
 
 
