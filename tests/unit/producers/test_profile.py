@@ -101,7 +101,19 @@ def test_a_wrong_rate_is_told(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ramp:1:5s", "ramp:1-2-3:5s", "hold:5:1s", "spike:5", "spike:5:1", "spike:1-2:5s", "soak:x:1s", "soak:1:0s", "soak:0:5s", "soak:1:1s,"],
+    [
+        "",
+        "ramp:1:5s",
+        "ramp:1-2-3:5s",
+        "hold:5:1s",
+        "spike:5",
+        "spike:5:1",
+        "spike:1-2:5s",
+        "soak:x:1s",
+        "soak:1:0s",
+        "soak:0:5s",
+        "soak:1:1s,",
+    ],
 )
 def test_a_wrong_profile_is_told_with_a_hint(text: str) -> None:
     with pytest.raises(ConfigError) as caught:

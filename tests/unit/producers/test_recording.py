@@ -113,7 +113,7 @@ def test_a_damaged_file_is_told_wherever_it_is_damaged(tmp_path: Path) -> None:
     recording.write(whole, some_events(1_100), order_schema(), {})
     data, good = whole.read_bytes(), content(whole)
     path = tmp_path / "damaged.rec"
-    places = sorted({*range(0, 64), *range(0, len(data), max(1, len(data) // 400)), *range(len(data) - 64, len(data))})
+    places = sorted({*range(64), *range(0, len(data), max(1, len(data) // 400)), *range(len(data) - 64, len(data))})
     for place in places:
         for changed in (data[:place], data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :]):
             path.write_bytes(changed)
