@@ -1,7 +1,8 @@
 """A recording replayed by several processes, each with its share of the keys, from one moment on; and what they found, as one result.
 
-The caller's process sends nothing: it watches, and puts the results together. It counts what a process has handed over in memory that
-both share, so that it is known even of one that is killed.
+The caller's process sends nothing: it watches, and puts the results together. What a process has handed over is counted in memory that
+both share, so that it is known even of one that is killed. Processes are forked from one that has imported what they need and done
+nothing: their start costs little, and no thread of the caller's is in the way.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
-import os
 import random
 import signal
 import threading
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class Replay:
 @dataclass
 class _Worker:
     number: int
-    process: SpawnProcess
+    process: BaseProcess
     pipe: Connection
     found: Sent | None = None
     error: str | None = None
@@ -94,8 +94,9 @@ def replay(job: Replay, note: Note = lambda *_: None) -> Outcome:
     check_rounds(recording, job.profile, job.as_is)
     note("checking the file", 0.0)
     _check(recording, job)
-    context = multiprocessing.get_context("spawn")
-    counters = context.RawArray("q", 1 + FIELDS * job.processes)  # whether to stop, then each process
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__])
+    counters = context.RawArray("q", FIELDS * job.processes)
     with ExitStack() as stack:
         tag = _tag(job, recording, stack)
         workers = [_start(context, job, number, None if job.as_is else tag, counters) for number in range(job.processes)]
@@ -139,7 +140,7 @@ def _tag(job: Replay, recording: Recording, stack: ExitStack) -> str:
 
 def _start(context: Any, job: Replay, number: int, tag: str | None, counters: Any) -> _Worker:
     mine, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(job, number, tag, theirs, counters, os.getpid()), name=f"replay-{number}", daemon=True)
+    process = context.Process(target=_work, args=(job, number, tag, theirs, counters), name=f"replay-{number}", daemon=True)
     process.start()
     theirs.close()
     return _Worker(number, process, mine)
@@ -163,23 +164,31 @@ def _await_ready(workers: list[_Worker]) -> None:
 def _watch(workers: list[_Worker], counters: Any, total: int, note: Note) -> bool:
     """Until all are done or gone; whether it was interrupted. A second KeyboardInterrupt is raised."""
     interrupted, deadline = False, math.inf
-    began, before = time.monotonic(), (time.monotonic(), 0)
+    before = (time.monotonic(), 0)
     while open_ones := [w for w in workers if not w.is_done]:
         try:
             for worker in open_ones:
                 _receive(worker)
-            if any(w.error for w in workers) and not counters[0]:
-                counters[0], deadline = 1, time.monotonic() + STOP_S  # half a replay is none
+            if any(w.error for w in workers) and deadline == math.inf:
+                deadline = _ask_to_stop(workers)  # half a replay is none
             if time.monotonic() > deadline:
                 for worker in open_ones:
                     worker.process.kill()
             wait([w.pipe for w in open_ones], timeout=0.5)
-            before = _tell(workers, counters, total, note, before, began)
+            before = _tell(workers, counters, total, note, before)
         except KeyboardInterrupt:
             if interrupted:
                 raise
-            interrupted, counters[0], deadline = True, 1, time.monotonic() + STOP_S
+            interrupted, deadline = True, _ask_to_stop(workers)
     return interrupted
+
+
+def _ask_to_stop(workers: list[_Worker]) -> float:
+    """Until when they have time."""
+    for worker in workers:
+        with contextlib.suppress(OSError):
+            worker.pipe.send("stop")
+    return time.monotonic() + STOP_S
 
 
 def _receive(worker: _Worker) -> None:
@@ -202,7 +211,7 @@ def _exit(worker: _Worker) -> str:
     return f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
 
 
-def _tell(workers: list[_Worker], counters: Any, total: int, note: Note, before: tuple[float, int], began: float) -> tuple[float, int]:
+def _tell(workers: list[_Worker], counters: Any, total: int, note: Note, before: tuple[float, int]) -> tuple[float, int]:
     now, sent = time.monotonic(), sum(_counter(counters, w, SENT) for w in workers)
     if now - before[0] < 0.5:
         return before
@@ -215,7 +224,7 @@ def _tell(workers: list[_Worker], counters: Any, total: int, note: Note, before:
 
 
 def _counter(counters: Any, worker: _Worker, at: int) -> int:
-    return int(counters[1 + FIELDS * worker.number + at])
+    return int(counters[FIELDS * worker.number + at])
 
 
 def _end(workers: list[_Worker]) -> None:
@@ -226,7 +235,7 @@ def _end(workers: list[_Worker]) -> None:
         worker.pipe.close()
 
 
-def _work(job: Replay, number: int, tag: str | None, pipe: Connection, counters: Any, parent: int) -> None:
+def _work(job: Replay, number: int, tag: str | None, pipe: Connection, counters: Any) -> None:
     """One process: tells that it is ready, gets the start, tells what it did."""
     asked = threading.Event()
     for ignored in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the parent tells when to stop
@@ -238,21 +247,26 @@ def _work(job: Replay, number: int, tag: str | None, pipe: Connection, counters:
             start_ns, started_at = pipe.recv()
             clock = Monotonic(start_ns)
             stamp = Stamp(tag, wire.head(job.schema_id), int(started_at * 1e6))
-            place = 1 + FIELDS * number
+            place = FIELDS * number
+            threading.Thread(target=_obey, args=(pipe, asked), daemon=True).start()
 
             def tell(*told: int) -> None:
                 counters[place : place + FIELDS] = told
 
-            def stop() -> bool:
-                return bool(counters[0]) or asked.is_set() or os.getppid() != parent
-
             events = chunks(recording, job.profile, stamp, number, job.processes)
             misses = not isinstance(job.profile, Unlimited)
-            pipe.send(("done", Sender(events, outlet_of(clock), clock, stop, tell, misses).run()))
+            pipe.send(("done", Sender(events, outlet_of(clock), clock, asked.is_set, tell, misses).run()))
     except C360Error as error:
         pipe.send(("error", error))
     except EOFError:
         return  # the parent is gone
+
+
+def _obey(pipe: Connection, asked: threading.Event) -> None:
+    """Whatever the caller says after the start is to stop, and so is its end."""
+    with contextlib.suppress(EOFError, OSError):
+        pipe.recv()
+    asked.set()
 
 
 @contextlib.contextmanager

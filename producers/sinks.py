@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OnAck = Callable[[int, int, int, str | None], None]  # token, partition, offset, and why it failed or None
 Kind = Literal["kafka", "eventhubs"]
 Config = dict[str, str | int | float | bool]
-CONNECT_S = 10.0
+CONNECT_S = 5.0
 # As the shop's own producer, whose latency is the one to know; a shorter queue, so that an outage does not take much memory.
 PACED: Config = {**PRODUCER, "queue.buffering.max.messages": 100_000}
 # Where everything is due at once: large batches, for which a moment is waited.

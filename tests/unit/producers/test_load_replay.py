@@ -109,7 +109,8 @@ def test_restamped_events_are_new_ones_at_their_intended_times_and_each_is_accou
     assert [result[n] for n in ("planned", "intended", "sent", "acked", "failed", "open")] == [3_000, 3_000, 3_000, 3_000, 0, 0]
     assert samples(outcome, "lateness_us") == samples(outcome, "ack_us") == 3_000
     by_second = result["by_second"]
-    assert [s["intended"] for s in by_second] == [s["sent"] for s in by_second] == [1_000, 1_750, 250]
+    assert [s["intended"] for s in by_second] == [s["sent"] for s in by_second]
+    assert [s["intended"] for s in by_second if s["intended"]] == [1_000, 1_750, 250]  # an ack may come in a later second
     assert sum(s["acked"] for s in by_second) == 3_000
     found = records(settings, "new", 3_000)
     events = [CODEC.decode(m.value() or b"") for m in found]
@@ -157,9 +158,7 @@ def test_as_is_keeps_every_byte_and_the_ledger_enters_what_it_does_not_know(sett
     assert len(view.acked) == len(view.intended) == 1_500
 
 
-def test_as_is_is_refused_for_the_events_of_another_shop_and_for_more_than_there_are(
-    settings: Settings, file: Path, tmp_path: Path
-) -> None:
+def test_as_is_is_refused_for_events_of_another_shop_and_for_more_than_there_are(settings: Settings, file: Path, tmp_path: Path) -> None:
     first = next(Recording.open(file).read()).as_recorded(wire.head(3))[1][0]
     with Ledger.open(tmp_path / "ledger", order_schema()) as shop:
         shop.intend([recording.split(first)._replace(event_ts=1_700_000_000_000_000).value(wire.head(3))])
@@ -228,8 +227,8 @@ def test_a_stopped_process_shows_as_lateness_and_not_as_missing_samples(settings
     late = Latencies.decode(outcome.result["lateness_us"])
     assert samples(outcome, "lateness_us") == samples(outcome, "ack_us") == 2_500
     assert late.max_us >= 2_000_000 * 0.999
-    assert late.percentile_us(70) >= 400_000  # a thousand of 2,500 were due meanwhile, half of them a second or more before its end
-    assert [s["intended"] for s in outcome.result["by_second"]] == [500] * 5
+    assert late.percentile_us(70) >= 400_000  # a thousand of 2,500 were due meanwhile, most of them half a second or more before its end
+    assert [s["intended"] for s in outcome.result["by_second"]][:5] == [500] * 5
 
 
 def test_a_killed_process_is_told_with_what_it_had_handed_over(settings: Settings, file: Path, tmp_path: Path) -> None:
@@ -265,11 +264,10 @@ def test_what_a_killed_replay_left_open_is_sent_by_the_next_start_of_the_shop(fi
         assert topic == after.acked.keys()
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
-def test_an_interrupted_replay_flushes_and_tells_what_was_sent(
-    settings: Settings, file: Path, tmp_path: Path, sent: int, code: int
-) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_replay_flushes_and_tells_what_was_sent(settings: Settings, file: Path, tmp_path: Path, sent: int) -> None:
     topic = f"interrupted-{sent}"
+    KafkaSink(settings, topic).close()  # a producer that asks for a topic makes it
     into = ["--bootstrap", settings.kafka.bootstrap, "--topic", topic, "--schema-id", "3", "--json", str(tmp_path / "r.json")]
     args = ["load", "replay", str(file), "--rate", "300", "--for", "10m", "--processes", "2", *into]
     command = [sys.executable, "-m", "commerce360.cli.main", *args]
@@ -278,7 +276,7 @@ def test_an_interrupted_replay_flushes_and_tells_what_was_sent(
             assert run.poll() is None, run.stderr and run.stderr.read()
         os.killpg(run.pid, sent) if sent == signal.SIGINT else run.send_signal(sent)  # a terminal's Ctrl-C reaches all of them
         out, err = run.communicate(timeout=60)
-    assert run.returncode == code, err
+    assert run.returncode == 130, err
     assert "events sent" in out
     assert err.strip() == "stopped"
     result = json.loads((tmp_path / "r.json").read_text())
@@ -338,9 +336,10 @@ def test_what_the_client_gives_up_is_told_with_its_reason() -> None:
 def test_a_full_queue_is_a_buffer_error(settings: Settings) -> None:
     sink = KafkaSink(settings, "full", {**PACED, "queue.buffering.max.messages": 5, "linger.ms": 1_000})
     bulk = BulkKafkaSink(settings, "full", {**UNPACED, "queue.buffering.max.messages": 5, "linger.ms": 1_000})
+    for token in range(5):
+        sink.send(b"k", b"v", token)
     with pytest.raises(BufferError):
-        for token in range(10):
-            sink.send(b"k", b"v", token)
+        sink.send(b"k", b"v", 5)
     assert bulk.send_all([b"k"] * 10, [b"v"] * 10) == 5
     assert bulk.send_all([b"k"], [b"v"]) == 0
     assert sink.flush(10) == bulk.flush(10) == 0

@@ -117,14 +117,19 @@ def test_a_damaged_file_is_told_wherever_it_is_damaged(tmp_path: Path) -> None:
     for place in places:
         for changed in (data[:place], data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :]):
             path.write_bytes(changed)
-            try:
-                assert content(path) == good, f"another content at byte {place}"
-            except C360Error as error:
-                assert error.hint
+            assert content_or_error(path) in (good, "told"), f"another content after a change at byte {place}"
     for changed in (data + b"x", data + data[-100:], data * 2):
         path.write_bytes(changed)
         with pytest.raises(C360Error, match="damaged"):
             content(path)
+
+
+def content_or_error(path: Path) -> list[tuple[list[bytes], list[bytes]]] | str:
+    """A change of a bit that zstandard does not use leaves the content as it is."""
+    try:
+        return content(path)
+    except C360Error as error:
+        return "told" if error.hint else "without a hint"
 
 
 def content(path: Path) -> list[tuple[list[bytes], list[bytes]]]:
