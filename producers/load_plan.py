@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from commerce360.errors import ConfigError
 from producers.profile import Profile
-from producers.recording import ROOM, Recording
+from producers.recording import ROOM, Block, Recording
 
 Ints = npt.NDArray[np.int64]
 TAG_LENGTH = 7
@@ -51,19 +51,21 @@ def chunks(recording: Recording, profile: Profile, stamp: Stamp, share: int = 0,
         for block in recording.read():
             numbers = np.arange(number, number + len(block))
             number += len(block)
-            chosen = numbers < profile.total
-            if of > 1:
-                chosen &= block.hashes % of == share
-            mine = block.only(chosen)
-            if len(mine):
-                due_us = profile.due_us(numbers[chosen], mine.at_us + played * recording.period_us)
-                if stamp.tag is None:
-                    keys, values = mine.as_recorded(stamp.head)
-                else:
-                    keys, values = mine.stamped(stamp.head, prefix(stamp.tag, played), stamp.started_us + due_us)
-                yield Chunk(due_us, due_us.tolist(), keys, values)
+            if of > 1 or number > profile.total:
+                chosen = (numbers < profile.total) & (block.hashes % of == share)
+                block, numbers = block.only(chosen), numbers[chosen]
+            if len(block):
+                yield _chunk(block, profile.due_us(numbers, block.at_us + played * recording.period_us), stamp, played)
             if number >= profile.total:
                 return
+
+
+def _chunk(block: Block, due_us: Ints, stamp: Stamp, played: int) -> Chunk:
+    if stamp.tag is None:
+        keys, values = block.as_recorded(stamp.head)
+    else:
+        keys, values = block.stamped(stamp.head, prefix(stamp.tag, played), stamp.started_us + due_us)
+    return Chunk(due_us, due_us.tolist(), keys, values)
 
 
 def prefix(tag: str, played: int) -> bytes:

@@ -50,6 +50,7 @@ TIME_BYTES = 8
 MAX_ID_BYTES = 1_000
 TIMES_US = (1 << 48, (1 << 55) - 1)  # from December 1978 on, a time takes eight bytes
 _HEAD = struct.Struct("<4sIII")
+_WIDTH = 8 + 2 * 4 + 4 * 2  # bytes of an event besides its value
 _MAGIC = b"ORDR"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _READ_BYTES = 1 << 18
@@ -284,17 +285,15 @@ def _parse(path: Path, number: int, content: bytes) -> Block:
     if len(content) < _HEAD.size:
         raise _damaged(path, f"block {number} is too short")
     magic, told, count, length = _HEAD.unpack_from(content)
-    widths = (("<i8", 8), ("<u4", 4), ("<u4", 4), *[("<u2", 2)] * 4)
-    if magic != _MAGIC or told != number or len(content) != _HEAD.size + count * sum(w for _, w in widths) + length:
+    if magic != _MAGIC or told != number or len(content) != _HEAD.size + count * _WIDTH + length:
         raise _damaged(path, f"block {number} is not where it should be")
-    columns, at = [], _HEAD.size
-    for kind, width in widths:
-        columns.append(np.frombuffer(content, kind, count, at).astype(np.int64))
-        at += count * width
-    at_us, hashes, lengths, *offsets = columns
-    ends = np.cumsum(lengths)
+    at = _HEAD.size
+    at_us = np.frombuffer(content, "<i8", count, at)
+    hashes, lengths = np.frombuffer(content, "<u4", 2 * count, at + 8 * count).reshape(2, count)
+    offsets = np.frombuffer(content, "<u2", 4 * count, at + 16 * count).reshape(4, count)
+    ends = np.cumsum(lengths, dtype=np.int64)
     starts = ends - lengths
-    return Block(content[at:], at_us, hashes, starts, ends, *(starts + o for o in offsets))
+    return Block(content[at + _WIDTH * count :], at_us, hashes, starts, ends, *(starts + offsets))
 
 
 def write(path: Path, events: Iterable[Event], schema: Mapping[str, Any], origin: Mapping[str, Any]) -> Recording:
