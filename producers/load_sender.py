@@ -296,12 +296,15 @@ class Sender:
         return True
 
     def _wait(self, left_us: int) -> None:
-        """Some of what is left until the next event is due."""
-        if left_us > POLL_US:
-            self._poll(min(left_us - POLL_US // 2, LOOK_US) / 1e6)
-        else:
-            self._clock.sleep(min(left_us, NAP_US) / 1e6)
-            self._poll(0)
+        """Some of what is left until the next event is due: where acknowledgements are open, in a way that they are seen at once."""
+        outlet = self._outlet
+        if outlet.sent > outlet.acked + outlet.failures.total():
+            if left_us > POLL_US:
+                self._poll(min(left_us - POLL_US // 2, LOOK_US) / 1e6)
+                return
+            left_us = min(left_us, NAP_US)
+        self._clock.sleep(min(left_us, LOOK_US) / 1e6)
+        self._poll(0)
 
     def _poll(self, timeout_s: float) -> None:
         outlet = self._outlet

@@ -80,7 +80,7 @@ def open_sink(kind: Kind, settings: Settings, topic: str) -> Sink:
         found = import_module("producers.eventhubs").EventHubsSink
     except ModuleNotFoundError as error:
         raise ConfigError(f"the sink eventhubs cannot be used: {error}", "pip install 'commerce360[eventhubs]'") from error
-    return cast("Sink", found(settings))
+    return cast("Sink", found(settings, topic))
 
 
 class _Client:
