@@ -3,7 +3,19 @@ from __future__ import annotations
 import pytest
 
 # They start a stack with a lake job, or load one, and keep a small machine busy; others mostly wait for Connect or a page.
-BUSY = ("loader", "lake_backfill", "demo", "privacy", "shop_replay", "ingest", "sentiment", "record", "new_column", "loader_faults")
+BUSY = (
+    "loader",
+    "lake_backfill",
+    "demo",
+    "privacy",
+    "shop_replay",
+    "ingest",
+    "sentiment",
+    "record",
+    "new_column",
+    "loader_faults",
+    "load_replay",
+)
 
 
 @pytest.hookimpl(tryfirst=True)
