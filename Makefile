@@ -33,18 +33,18 @@ demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500"
 
 test: dev setup $(STAMPS)/airflow ## All tests: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
-	@$(PYTEST) tests -m spark
-	@$(PYTEST) tests -m "stack or browser" -n 2 --dist loadgroup --durations=25
+	@$(PYTEST) tests -m spark -n 2 --dist loadfile
+	@$(PYTEST) tests -m "stack or browser" -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 	@$(DAGTEST)
 
 test-fast: dev ## Only the tests that need no server
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
 
 test-spark: dev setup ## Only the Spark tests
-	@$(PYTEST) tests -m spark
+	@$(PYTEST) tests -m spark -n 2 --dist loadfile
 
 test-stack: dev setup ## Only the tests against real local servers
-	@$(PYTEST) tests -m stack -n 2 --dist loadgroup --durations=25
+	@$(PYTEST) tests -m stack -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 CLOUD := ACCOUNT HOST PORT PROTOCOL USER ROLE WAREHOUSE PRIVATE_KEY_FILE STREAMING_URL
 test-cloud: dev setup ## Tests on the Snowflake account of C360_WAREHOUSE__*: they make scratch databases there, and drop them

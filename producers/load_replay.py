@@ -85,9 +85,10 @@ class Outcome:
     hint: str = ""
 
 
-def replay(job: Replay, note: Note = lambda *_: None) -> Outcome:
+def replay(job: Replay, note: Note = lambda *_: None, begun: Callable[[float], None] = lambda _: None) -> Outcome:
     """Send everything, or as much as there is until KeyboardInterrupt: then what was handed over is flushed and told.
 
+    `begun` is told the moment of intended time 0, in epoch seconds, before it has come.
     Raises ConfigError for what cannot be done, C360Error for a damaged file and when no process could begin, before anything is sent.
     """
     recording = Recording.open(job.file)
@@ -105,6 +106,7 @@ def replay(job: Replay, note: Note = lambda *_: None) -> Outcome:
         start_ns, started_at = time.monotonic_ns() + int(LEAD_S * 1e9), time.time() + LEAD_S
         for worker in workers:
             worker.pipe.send((start_ns, started_at))
+        begun(started_at)
         interrupted = _watch(workers, counters, job.profile.total, note)
     return _outcome(job, tag, started_at, workers, counters, interrupted)
 

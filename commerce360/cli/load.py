@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from commerce360.cli import load_report, load_run
 from commerce360.cli.output import writable
 from commerce360.cli.stack import DEFAULT, StateOption, running_settings
 from commerce360.errors import C360Error, ConfigError
@@ -30,6 +31,11 @@ MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 class Sink(StrEnum):
     KAFKA = "kafka"
     EVENTHUBS = "eventhubs"
+
+
+for command in (load_run.run, load_report.report, load_report.compare):
+    app.command()(command)
+app.command("find-max")(load_run.find_max)
 
 
 @app.callback()

@@ -24,17 +24,16 @@ MARK = ".load"  # a state folder that a load test made, and may therefore wipe
 DEFAULT = BUILD / "state" / "load"
 ScenarioArgument = Annotated[str, typer.Argument(help="A scenario's file, or the name of one in tests/load/scenarios.", metavar="SCENARIO")]
 StateOption = Annotated[Path, typer.Option(help="Folder of this run, wiped at the start.")]
-app = typer.Typer()
 
 
-@app.command()
 def run(
     scenario: ScenarioArgument,
     out: Annotated[Path | None, typer.Option(help="Folder for the reports; build/reports/load if not given.")] = None,
     state: StateOption = DEFAULT,
 ) -> None:
     """Run a scenario and measure every event, from its intended time until it is visible. Exit code 1 if a threshold does not hold."""
-    from commerce360.load import html, junit, scenario as scenarios, terminal
+    from commerce360.load import html, junit, terminal
+    from commerce360.load import scenario as scenarios
     from commerce360.report import console
 
     given, text = scenarios.read(scenario)
@@ -51,7 +50,6 @@ def run(
     sys.exit(0 if found.passed else 1)
 
 
-@app.command("find-max")
 def find_max(
     scenario: ScenarioArgument,
     first: Annotated[float, typer.Option(help="Orders per second of the first step.", min=1)] = 100.0,

@@ -62,7 +62,8 @@ def read(kafka: Kafka, stop: Callable[[], bool], ready: Callable[[], None] = lam
     from confluent_kafka import Consumer, TopicPartition
 
     arrivals = Arrivals()
-    consumer = Consumer(kafka.client(**{"group.id": "c360-load", "enable.auto.commit": False, "fetch.wait.max.ms": 10}))
+    options: dict[str, str | int | bool] = {"group.id": "c360-load", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
+    consumer = Consumer(kafka.client(**options))
     try:
         parts = consumer.list_topics(ORDER_EVENTS.name, timeout=10).topics[ORDER_EVENTS.name].partitions
         ends = [(p, consumer.get_watermark_offsets(TopicPartition(ORDER_EVENTS.name, p), timeout=10)[1]) for p in parts]

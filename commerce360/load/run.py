@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +23,12 @@ from commerce360.local import environment
 from commerce360.local.stack import Stack
 from commerce360.reconcile.drain import Drain, wait_for_gold
 from commerce360.reconcile.run import Reconciler
-from commerce360.steps import Note, Steps
+from commerce360.steps import Steps
+from producers import load_replay, profile, recorded, wire
+from schemas.topics import ORDER_EVENTS
 
-LEAD_S = 5.0  # between the start of the replay's processes and intended time 0
+RECORDED_PER_S = 1_000.0  # of the recording; the profile says when they are sent
 STOP_S = 30.0
-
-
-@dataclass(frozen=True)
-class Files:
-    """Where a run keeps what it makes, below the stack's state."""
-
-    folder: Path
-
-    @property
-    def recording(self) -> Path:
-        return self.folder / "orders.recording"
-
-    @property
-    def replay(self) -> Path:
-        return self.folder / "replay.json"
-
-    @property
-    def consumer(self) -> Path:
-        return self.folder / "consumer.npz"
 
 
 class LoadRun:
@@ -57,8 +38,10 @@ class LoadRun:
         self.stack = stack
         self.steps = steps
         self.here = here
-        self.files = Files(stack.state.root / "load")
-        self.files.folder.mkdir(parents=True, exist_ok=True)
+        self.folder = stack.state.root / "load"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.recording = self.folder / "orders.recording"
+        self.consumer = self.folder / "consumer.npz"
 
     def start(self) -> None:
         """The stack, until a first row is in gold."""
@@ -72,7 +55,8 @@ class LoadRun:
     def record(self, scenario: Scenario) -> None:
         """Make the recording that is replayed, always the same for the same scenario."""
         with self.steps.step(f"recording {scenario.recorded:,} orders"):
-            self._c360("load", "record", str(self.files.recording), "--generate", str(scenario.recorded), "--seed", str(scenario.seed))
+            shop = self.stack.settings().shop
+            recorded.generated(self.recording, scenario.recorded, RECORDED_PER_S, scenario.seed, shop.customers, shop.products)
 
     def measure(self, scenario: Scenario, definition: str = "", reconciles: bool = True) -> RunResult:
         """Replay, and all that the scenario wants beside it; then drain, reconcile, look up every event, and judge.
@@ -82,15 +66,14 @@ class LoadRun:
         breaker = Breaker(self.stack, scenario.faults, self.steps.event)
         sampler = Sampler(self.stack)
         with self._shop(scenario), self._consumer():
-            started_at = time.time() + LEAD_S
             sampler.start()
-            breaker.start(started_at)
             try:
-                replay = self._replay(scenario, started_at)
+                replay = self._replay(scenario, breaker.start)
             finally:
                 breaker.stop()
                 sampler.stop()
             self._settle(replay)
+        started_at = float(replay["started_at"])
         reconciled = self.reconcile() if reconciles else None
         series, processes = sampler.found(started_at)
         run = RunResult(
@@ -113,7 +96,7 @@ class LoadRun:
 
     def _look_up(self, run: RunResult, replay: dict[str, Any], window: arrivals.Window) -> None:
         settings = self.stack.settings()
-        consumer, seen = arrivals.consumed(self.files.consumer, window)
+        consumer, seen = arrivals.consumed(self.consumer, window)
         landed, gold, warehouse = arrivals.landed(Lake(settings.lake), settings.state / "run" / "loader.freshness.jsonl", window)
         run.hops = [*arrivals.sent_and_acked(replay, window), consumer, *landed]
         run.counters = arrivals.counters(replay, seen, gold, warehouse)
@@ -130,32 +113,22 @@ class LoadRun:
         with self.steps.step("reconciling") as note:
             return Reconciled.of(Reconciler(self.stack.settings(), note).run().as_json())
 
-    def _replay(self, scenario: Scenario, started_at: float) -> dict[str, Any]:
-        self.files.replay.unlink(missing_ok=True)
-        command = ["load", "replay", str(self.files.recording), "--state", str(self.stack.state.root), "--profile", scenario.profile]
-        command += ["--processes", str(scenario.processes), "--start-at", f"{started_at:.6f}", "--json", str(self.files.replay)]
-        with self.steps.step(f"replaying {scenario.profile}", total_s=scenario.lasts_s + LEAD_S) as note:
-            self._c360(*command, note=note)
-        found: dict[str, Any] = json.loads(self.files.replay.read_text())
-        return found
-
-    def _c360(self, *arguments: str, note: Note | None = None) -> None:
-        """A command as a user would give it. Raises C360Error with what it said last."""
-        log = self.files.folder / "command.log"
-        with log.open("wb") as out:
-            child = subprocess.Popen([sys.executable, "-m", "commerce360.cli.main", *arguments], stdout=out, stderr=subprocess.STDOUT)
-        try:
-            while child.poll() is None:
-                time.sleep(0.2)
-                if note:
-                    note(_lag_line(self.stack.state.root))
-        except BaseException:
-            child.terminate()
-            child.wait(STOP_S)
-            raise
-        if child.returncode:
-            said = log.read_text("utf-8", "replace").strip().splitlines()[-2:]
-            raise C360Error(f"`c360 {' '.join(arguments[:2])}` left with {child.returncode}: {' '.join(said)}", f"see {log}")
+    def _replay(self, scenario: Scenario, begun: Callable[[float], None]) -> dict[str, Any]:
+        settings, schema = self.stack.settings(), wire.order_schema()
+        job = load_replay.Replay(
+            settings,
+            self.recording,
+            profile.parse_phases(scenario.profile),
+            ORDER_EVENTS.name,
+            wire.find_schema_id(settings.registry.url, schema),
+            scenario.processes,
+            ledger=settings.state / "ledger",
+        )
+        with self.steps.step(f"replaying {scenario.profile}", total_s=scenario.lasts_s) as note:
+            outcome = load_replay.replay(job, lambda text, share: note(f"{text}, {_lag_line(settings.state)}", share), begun)
+        if outcome.problems:
+            raise C360Error("; ".join(outcome.problems), outcome.hint)
+        return outcome.result
 
     @contextmanager
     def _shop(self, scenario: Scenario) -> Iterator[None]:
@@ -173,12 +146,12 @@ class LoadRun:
     @contextmanager
     def _consumer(self) -> Iterator[None]:
         """The process that takes the time at which events come out of Kafka. Its file is there afterwards."""
-        out = self.files.consumer
+        out = self.consumer
         ready = out.with_suffix(".ready")
         for path in (out, ready):
             path.unlink(missing_ok=True)
         env = {**os.environ, **environment.variables(self.stack.settings())}
-        with (self.files.folder / "consumer.log").open("wb") as log:
+        with (self.folder / "consumer.log").open("wb") as log:
             command = [sys.executable, "-m", "commerce360.load.consumer", str(out)]
             child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=env, start_new_session=True)
         try:
@@ -188,7 +161,7 @@ class LoadRun:
             child.terminate()
             child.wait(STOP_S)
         if not out.exists():
-            raise C360Error("the consumer of the load test left without its file", f"see {self.files.folder / 'consumer.log'}")
+            raise C360Error("the consumer of the load test left without its file", f"see {self.folder / 'consumer.log'}")
 
 
 def _wait(what: Callable[[], bool], timeout_s: float, child: subprocess.Popen[bytes], failure: str) -> None:

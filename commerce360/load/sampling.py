@@ -50,8 +50,10 @@ class Sampler:
 
     def found(self, started_at: float) -> tuple[list[Series], list[Process]]:
         """Everything, with times since this moment (epoch seconds)."""
-        for each in (*self._series.values(), *self._processes.values()):
-            each.t = [round(t - started_at, 3) for t in each.t]
+        for series in self._series.values():
+            series.t = [round(t - started_at, 3) for t in series.t]
+        for process in self._processes.values():
+            process.t = [round(t - started_at, 3) for t in process.t]
         return [s for s in self._series.values() if s.t], list(self._processes.values())
 
     def _run(self) -> None:

@@ -1,26 +1,26 @@
 """A scenario of a load test: what is sent, what happens beside it, what is broken meanwhile, and what must hold.
 
-    name = "spike"
-    about = "Ten times the usual rate for twenty seconds."
-    profile = "soak:200:60s,spike:2000:20s,soak:200:60s"
-    warm_up_s = 30                 # of the profile's time, left out of what is measured
-    processes = 1
-    recorded = 5000                # different orders in the recording that is replayed
+name = "spike"
+about = "Ten times the usual rate for twenty seconds."
+profile = "soak:200:60s,spike:2000:20s,soak:200:60s"
+warm_up_s = 30                 # of the profile's time, left out of what is measured
+processes = 1
+recorded = 5000                # different orders in the recording that is replayed
 
-    [shop]                         # live traffic beside the replay; see C360_SHOP__*
-    row_changes_per_s = 20
-    clicks_per_s = 40
+[shop]                         # live traffic beside the replay; see C360_SHOP__*
+row_changes_per_s = 20
+clicks_per_s = 40
 
-    [lake]                         # settings of the lake job; see C360_LAKE__*
+[lake]                         # settings of the lake job; see C360_LAKE__*
 
-    [[faults]]
-    service = "lake"
-    kind = "stop"                  # stop, pause (SIGSTOP) or kill (SIGKILL; it is started again by itself)
-    at_s = 60                      # since intended time 0
-    for_s = 120
+[[faults]]
+service = "lake"
+kind = "stop"                  # stop, pause (SIGSTOP) or kill (SIGKILL; it is started again by itself)
+at_s = 60                      # since intended time 0
+for_s = 120
 
-    [thresholds]
-    "gold.p99_s" = "<= 8"
+[thresholds]
+"gold.p99_s" = "<= 8"
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ class Scenario(BaseModel):
                 f"scenario {self.name} has nothing to measure: {self.warm_up_s} s of warm-up in {self.lasts_s} s", "make its profile longer"
             )
         if late := [f for f in self.faults if f.at_s + f.for_s > self.lasts_s]:
-            raise ConfigError(f"a fault of {late[0].service} ends after the profile, at {late[0].at_s + late[0].for_s:g} s", "let it end before")
+            raise ConfigError(
+                f"a fault of {late[0].service} ends after the profile, at {late[0].at_s + late[0].for_s:g} s", "let it end before"
+            )
         if "orders_per_s" in self.shop:
             raise ConfigError("[shop] orders_per_s: orders come from the replay", "say it with `profile`")
         self.rules()

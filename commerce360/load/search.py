@@ -18,7 +18,13 @@ from commerce360.load.result import RunResult
 GROWTH_SHARE = 0.05  # of the rate: a lag that grows by less is noise
 BUSY_CORES = 0.85  # of one core: a process of Python has no second one
 TRIES = 2
-STAGES = {"sent": "the sender", "kafka": "Kafka", "consumer": "a consumer", "gold": "the lake job", "warehouse": "the loader and the warehouse"}
+STAGES = {
+    "sent": "the sender",
+    "kafka": "Kafka",
+    "consumer": "a consumer",
+    "gold": "the lake job",
+    "warehouse": "the loader and the warehouse",
+}
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,7 @@ def find_max(
     return Found(low, high, steps, blame or "none up to the highest rate that was tried")
 
 
-def _tried(
-    measure: Callable[[float], RunResult], rate: float, steps: list[Step], tell: Callable[[Step], None]
-) -> tuple[Step, RunResult]:
+def _tried(measure: Callable[[float], RunResult], rate: float, steps: list[Step], tell: Callable[[Step], None]) -> tuple[Step, RunResult]:
     for _ in range(TRIES):
         run = measure(rate)
         step = judge(run, rate)

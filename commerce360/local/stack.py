@@ -54,8 +54,9 @@ class Stack:
 
     @classmethod
     def open(cls, root: Path, shop: Mapping[str, Any] | None = None, lake: Mapping[str, Any] | None = None) -> Stack:
-        """Open the state for running it. `shop`, `lake`: settings of theirs that are not those of the environment. Ends what a killed run left. Raises ConfigError while another supervisor runs it.
+        """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it.
 
+        `shop`, `lake`: settings of theirs that are not those of the environment.
         Before anything starts, column roles must make sense and be those of the lake's tables.
         """
         addresses.isolate()

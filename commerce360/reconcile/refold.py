@@ -96,8 +96,7 @@ class Refold:
             log, lost, repeated = KeyedLog(entity, lambda: ()), set[Letter](), set[Letter]()
             found = sorted((c for of_key in self._contributions[name].values() for c in of_key), key=lambda c: c.record[:3])
             outcome = log.apply(found)
-            log.commit()
-            rows = [row for key in log.store for row in log.store.get(key)]
+            rows = [row for of_key in outcome.after.values() for row in of_key]
             said = {c.record[:3]: c for c in found} if outcome.rejections else {}
             for loser in outcome.rejections:
                 at = loser.record[:3]

@@ -100,8 +100,12 @@ class Reconciler:
         gone = deleted_records(self.lake, topics.first_offsets(self.settings.kafka, names))
         topic, records = folded("topic", chain(gone, topics.read_all(self.settings.kafka, names)), decode)
         self.note("reading bronze")
-        bronze, kept = folded("bronze", bronze_records(self.lake), decode)
-        result.tables.append(compare("bronze.records", [records, kept], ()))
+        kept = Stage("bronze")
+        for _ in distinct(kept, bronze_records(self.lake)):
+            pass
+        found = compare("bronze.records", [records, kept], ())
+        result.tables.append(found)
+        bronze = topic if found.equal else folded("bronze", bronze_records(self.lake), decode)[0]
         self.note("reading the sources")
         oltp = sources.postgres_rows(self.settings.postgres, [s.topic.entity for s in model.OLTP])
         ledger = Ledger.read(self.settings.state / "ledger")
@@ -145,14 +149,20 @@ class Reconciler:
 def folded(name: str, records: Iterable[Record], decode: Decode) -> tuple[Refold, Stage]:
     """The records folded, and the stage of their bytes."""
     refold, stage = Refold(decode, ENTITIES), Stage(name)
+    for record in distinct(stage, records):
+        refold.add(record)
+    return refold, stage
+
+
+def distinct(stage: Stage, records: Iterable[Record]) -> Iterator[Record]:
+    """The first record of each place. The stage gets the bytes of all."""
     for record in records:
         at, made = (record.topic, record.partition, record.offset), topics.digest(record)
         if at in stage.digests:
             stage.extra.append((at, made))
         else:
             stage.digests[at] = made
-            refold.add(record)
-    return refold, stage
+            yield record
 
 
 def bronze_records(lake: Lake) -> Iterator[Record]:

@@ -93,7 +93,7 @@ def test_killed_at_its_commits_and_stopped_in_traffic_it_loses_and_doubles_nothi
     for point in POINTS:
         send(settings, [*shop.some(60), *shop.each()])
         job = jobs.start(point, freeze_jvm=point == "bronze.records")
-        assert (point, job.wait(120)) == (point, -9), job.text()
+        assert (point, job.wait(300)) == (point, -9), job.text()
         if point == "bronze.records":
             orphan = jobs.jvm()
         elif orphan is not None:

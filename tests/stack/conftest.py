@@ -2,29 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-# They start a stack with a lake job, or load one, and keep a small machine busy; others mostly wait for Connect or a page.
-BUSY = (
-    "loader",
-    "lake_backfill",
-    "demo",
-    "privacy",
-    "shop_replay",
-    "ingest",
-    "sentiment",
-    "record",
-    "new_column",
-    "loader_faults",
-    "load_replay",
-)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` a file stays with one worker, and all busy files with the same one: two of them at once would starve."""
-    for item in items:
-        name = item.path.stem.removeprefix("test_")
-        item.add_marker(pytest.mark.xdist_group("busy" if name in BUSY else name))
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _prepared() -> None:

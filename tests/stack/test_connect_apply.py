@@ -117,7 +117,7 @@ def test_consequences_are_said_before_and_seen_after(it: ConnectCluster, scene: 
     assert scene.apply().code == 0
 
     poll = scene.plan(poll__interval__ms="20")
-    assert [(f["key"], f["old"], f["new"]) for f in poll["fields"]] == [("poll.interval.ms", "10", "20")]
+    assert [(f["key"], f["old"], f["new"]) for f in poll["fields"]] == [("poll.interval.ms", "40", "20")]
     assert list(kinds(poll)) == ["task-restart"]
 
     both = {"table__include__list": "public.items,public.more"}

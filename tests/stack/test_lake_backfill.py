@@ -49,9 +49,7 @@ Run = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("C360_LAKE__TRIGGER_S", "1")  # the commands shall have the machine, too
-        stack = Stack.open(new_state(tmp_path_factory.mktemp("history") / "state"), shop=SHOP)
+    stack = Stack.open(new_state(tmp_path_factory.mktemp("history") / "state"), shop=SHOP)
     try:
         stack.start(traffic=True)
         lake = Lake(stack.settings().lake)
