@@ -24,7 +24,7 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-browser test-cloud test-airflow airflow schemachange bench-scd2 bench-connect bench-view bench-loader check docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-browser test-cloud test-airflow airflow schemachange bench-scd2 bench-connect bench-view bench-loader bench-replay check docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -71,6 +71,9 @@ bench-view: dev ## Measure the generator, and batches of the 360 view against it
 
 bench-loader: dev ## Measure the loader against the SDK on prebuilt rows, and its memory while the warehouse stands; ARGS=--quick for a try
 	@$(PY) benchmarks/loader.py $(ARGS)
+
+bench-replay: dev setup ## Measure a replay against Kafka's own perf-test on one broker, and how late it is when idle; ARGS=--quick for a try
+	@$(PY) benchmarks/replay.py $(ARGS)
 
 check: dev ## ruff, mypy strict, import-linter
 	@$(VENV)/bin/ruff check .
