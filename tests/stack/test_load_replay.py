@@ -13,12 +13,19 @@ from typing import Any
 
 import pytest
 from local_ports import new_state
+from rich.console import Console
 
 from commerce360.lake import Lake
+from commerce360.load import html
+from commerce360.load.hops import HOPS
+from commerce360.load.result import Environment, RunResult
+from commerce360.load.run import LoadRun
+from commerce360.load.scenario import FaultPlan, Scenario
 from commerce360.local.stack import Stack
 from commerce360.reconcile import topics
 from commerce360.reconcile.drain import Drain
 from commerce360.reconcile.run import Reconciler
+from commerce360.steps import Steps
 from producers import wire
 from producers.latency import Latencies
 from producers.ledger import Ledger
@@ -36,9 +43,7 @@ CODEC = wire.OrderCodec(wire.order_schema(), 0)
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("C360_LAKE__TRIGGER_S", "1")  # the commands shall have the machine, too
-        stack = Stack.open(new_state(tmp_path_factory.mktemp("load") / "state"), shop=SHOP)
+    stack = Stack.open(new_state(tmp_path_factory.mktemp("load") / "state"), shop=SHOP)
     try:
         stack.start(traffic=True)
         wait(lambda: len(Ledger.read(stack.state.root / "ledger").acked) >= ORDERS)
@@ -149,3 +154,35 @@ def test_a_replay_of_events_that_the_shop_never_saw_is_entered_once(stack: Stack
     result = Reconciler(stack.settings()).run()
     assert [d.text() for t in result.tables for d in t.differences][:20] == []
     assert result.equal
+
+
+def test_a_scenario_measures_every_event_up_to_the_warehouse_though_the_lake_job_is_killed(stack: Stack, tmp_path: Path) -> None:
+    """The shop rests: what the scenario wants of it is not started, as it would be on a stack of its own."""
+    scenario = Scenario(
+        name="killed",
+        profile="ramp:0-60:10s,soak:60:20s",
+        warm_up_s=10,
+        recorded=200,
+        faults=(FaultPlan(service="lake", kind="kill", at_s=12),),
+        thresholds={"throughput.min_share": 1, "unseen.warehouse": 0, "recovery_s": "<= 0 until gold.max_s <= 0.001"},
+    )
+    scenario.check()
+    load = LoadRun(stack, Steps(Console(quiet=True)), Environment.here({}))
+    load.record(scenario)
+    run = load.measure(scenario, "the text of its file")
+    assert vars(run.counters) == dict.fromkeys(vars(run.counters), 1500) | {"failed": 0}
+    hops = {hop.name: hop for hop in run.hops}
+    assert {name: (hop.count, hop.missing) for name, hop in hops.items()} == dict.fromkeys(HOPS, (1200, 0))
+    medians = [hops[name].percentiles_ms()["p50"] for name in ("sent", "kafka", "gold", "warehouse")]
+    assert medians == sorted(medians)
+    assert hops["gold"].percentiles_ms()["max"] > 1000  # it was dead, and had to start
+    assert run.reconciled is not None
+    assert run.reconciled.equal
+    assert [(f.name, f.until_s is not None) for f in run.faults] == [("killed lake", True)]
+    assert {p.name for p in run.processes} >= {"lake", "kafka", "loader", "warehouse"}
+    assert max(run.one_series("lag", "lake").values) > 0  # type: ignore[union-attr]
+    passed = {o.name: o.passed for o in run.outcomes}
+    assert passed == {"throughput.min_share": True, "unseen.warehouse": True, "recovery_s": False}
+    run.write(tmp_path / "run.json")
+    html.write(RunResult.read(tmp_path / "run.json"), tmp_path / "run.html")
+    assert "killed lake" in (tmp_path / "run.html").read_text()
