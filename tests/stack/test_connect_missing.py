@@ -303,10 +303,12 @@ def test_a_purge_that_is_killed_goes_on_with_the_same_command(it: ConnectCluster
     child.kill()
     child.communicate()
     assert seen
-    assert scene.name in it.client.names()
     again = it.cli("delete", scene.name, "--purge", "--yes", "--json")
-    assert again.code == 0, again.err
-    assert again.json[0]["left"] == []
+    if again.code == 1 and step == "publication ":  # its last request may have been on its way already: then nothing is left to do
+        assert f"there is no connector {scene.name}" in again.err
+    else:
+        assert again.code == 0, again.err
+        assert again.json[0]["left"] == []
     assert scene.name not in it.client.names()
     assert scene.slot not in scene.slots()
     assert not scene.has_publication()
