@@ -24,27 +24,30 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-browser test-cloud test-airflow airflow schemachange bench-scd2 bench-connect bench-view bench-loader bench-replay check docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-long test-browser test-cloud test-airflow airflow schemachange bench-scd2 bench-connect bench-view bench-loader bench-replay check docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500" and the like
 	@$(C360) demo $(ARGS)
 
-test: dev setup $(STAMPS)/airflow ## All tests: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
+test: dev setup $(STAMPS)/airflow ## All tests but the long ones: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
-	@$(PYTEST) tests -m spark -n 2 --dist loadfile
-	@$(PYTEST) tests -m "stack or browser" -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	@$(PYTEST) tests -m spark
+	@$(PYTEST) tests -m "(stack or browser) and not long" -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 	@$(DAGTEST)
 
 test-fast: dev ## Only the tests that need no server
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
 
 test-spark: dev setup ## Only the Spark tests
-	@$(PYTEST) tests -m spark -n 2 --dist loadfile
+	@$(PYTEST) tests -m spark
 
 test-stack: dev setup ## Only the tests against real local servers
 	@$(PYTEST) tests -m stack -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+
+test-long: dev setup ## Only those that take minutes for a rare case, which `make test` leaves out
+	@$(PYTEST) tests -m long --durations=25
 
 CLOUD := ACCOUNT HOST PORT PROTOCOL USER ROLE WAREHOUSE PRIVATE_KEY_FILE STREAMING_URL
 test-cloud: dev setup ## Tests on the Snowflake account of C360_WAREHOUSE__*: they make scratch databases there, and drop them

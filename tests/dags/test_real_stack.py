@@ -15,7 +15,7 @@ from real_stack import PYTHON, RunningAirflow, Stack, running_airflow, running_s
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1800)]
 TODAY = dt.datetime.now(dt.UTC).date()
-DAYS = int(os.environ.get("TEST_DAYS", "3"))  # of a range; 7 takes minutes more
+DAYS = int(os.environ.get("TEST_DAYS", "2"))  # of a range; 7 takes minutes more
 CLOSED = [(TODAY - dt.timedelta(days=n)).isoformat() for n in reversed(range(2, 2 + DAYS))]
 SHOWN = "SELECT COUNT(*) AS N FROM CORE.FCT_SALES"
 

@@ -196,6 +196,7 @@ def test_an_interrupted_apply_loads_the_rows_the_next_time(it: ConnectCluster, s
     assert not scene.plan()["consequences"]
 
 
+@pytest.mark.long
 def test_a_move_to_another_slot_survives_being_killed_anywhere(it: ConnectCluster, scene: Scene, read: Topics) -> None:
     """SIGKILL at each step of stop, put, back up, reset, resume; the next apply goes on, and every row is there again."""
     assert scene.apply().code == 0
@@ -240,6 +241,7 @@ def test_a_refused_move_goes_on_though_the_source_cannot_be_seen_from_here(it: C
     assert it.client.config(scene.name) == scene.config
 
 
+@pytest.mark.long
 def test_a_move_of_one_that_reads_its_rows_itself_leaves_nothing_to_do(it: ConnectCluster, scene: Scene, read: Topics) -> None:
     assert scene.apply(snapshot__mode="initial").code == 0
     moved = {"snapshot__mode": "initial", "slot__name": f"c360_{scene.name}_b"}
@@ -257,6 +259,7 @@ def test_a_move_of_one_that_reads_its_rows_itself_leaves_nothing_to_do(it: Conne
     assert not scene.plan(**moved)["consequences"]
 
 
+@pytest.mark.long
 def test_a_stopped_connector_stays_stopped_when_it_moves(it: ConnectCluster, scene: Scene, read: Topics) -> None:
     assert scene.apply().code == 0
     it.client.stop(scene.name)
@@ -272,6 +275,7 @@ def test_a_stopped_connector_stays_stopped_when_it_moves(it: ConnectCluster, sce
     assert keys(read, f"{scene.name}.public.items", "r") == Counter(dict.fromkeys(range(1, 11), 2))
 
 
+@pytest.mark.long
 def test_another_prefix_loads_its_topics_though_the_old_offsets_stay(it: ConnectCluster, scene: Scene, read: Topics) -> None:
     assert scene.apply().code == 0
     assert scene.apply(topic__prefix=f"{scene.name}n").code == 0
@@ -319,6 +323,7 @@ def test_ctrl_c_says_how_to_go_on(it: ConnectCluster, scene: Scene) -> None:
     assert scene.apply().code == 0
 
 
+@pytest.mark.long
 def test_a_connector_can_be_made_stopped_and_is_loaded_once_it_runs(it: ConnectCluster, scene: Scene, read: Topics) -> None:
     assert scene.apply("--create-state", "stopped").code == 0
     status = it.client.status(scene.name)
@@ -388,6 +393,7 @@ class Writer(threading.Thread):
                 time.sleep(0.01)
 
 
+@pytest.mark.long
 def test_a_rolling_restart_of_two_workers_during_apply(it: ConnectCluster, scene: Scene, read: Topics, tmp_path: Path) -> None:
     """Apply meets a worker that is away, then the other one goes too; it succeeds, and every acknowledged row arrives."""
     writer = Writer(it.stack._postgres.conninfo(scene.name))

@@ -235,6 +235,7 @@ def test_a_value_changed_in_the_warehouse_is_named(demo: Demo, report: dict[str,
     assert "1 lost" not in done.stdout
 
 
+@pytest.mark.long
 def test_a_value_changed_in_gold_is_named(demo: Demo, report: dict[str, Any]) -> None:
     """By a commit that is not the lake job's. The warehouse never sees it: no complete batch has that version."""
     lake = Lake(demo.settings.lake)
