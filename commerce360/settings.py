@@ -95,7 +95,6 @@ class Lake(BaseModel):
     trigger_s: float = 0.0
     max_offsets_per_trigger: int = 20_000
     driver_memory: str = "1g"
-    java_options: str = ""  # more options of the driver's JVM
     cores: int = 2
     jars: str = ""  # comma list of local jar paths for spark.jars; empty on a cluster that has them
     java_home: str = ""

@@ -51,7 +51,6 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
         f'"-Djava.io.tmpdir={scratch}"',  # quoted: a path may have spaces
         f'"-Divy.home={scratch}"',
         f'"-Dderby.system.home={scratch}"',
-        *lake.java_options.split(),
     ]
     base = {
         "spark.app.name": "c360-lake",

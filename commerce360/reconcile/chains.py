@@ -189,11 +189,8 @@ class Chains:
 
     def _refolded(self, read: Reader, rows: Callable[[Refold], Sequence[Row]]) -> list[Stage]:
         """One a stage; stages with the same records share a refold, and are read once."""
-        made: dict[int, Stage] = {}
-        for name, refold in self.refolds.items():
-            if id(refold) not in made:
-                made[id(refold)] = read(name, rows(refold))
-        return [replace(made[id(refold)], name=name) for name, refold in self.refolds.items()]
+        made = {refold: read("", rows(refold)) for refold in dict.fromkeys(self.refolds.values())}
+        return [replace(made[refold], name=name) for name, refold in self.refolds.items()]
 
 
 Reader = Callable[[str, Sequence[Row]], Stage]

@@ -100,12 +100,8 @@ class Reconciler:
         gone = deleted_records(self.lake, topics.first_offsets(self.settings.kafka, names))
         topic, records = folded("topic", chain(gone, topics.read_all(self.settings.kafka, names)), decode)
         self.note("reading bronze")
-        kept = Stage("bronze")
-        for _ in distinct(kept, bronze_records(self.lake)):
-            pass
-        found = compare("bronze.records", [records, kept], ())
-        result.tables.append(found)
-        bronze = topic if found.equal else folded("bronze", bronze_records(self.lake), decode)[0]
+        bronze, kept = read_bronze(topic, records, lambda: bronze_records(self.lake), decode)
+        result.tables.append(kept)
         self.note("reading the sources")
         oltp = sources.postgres_rows(self.settings.postgres, [s.topic.entity for s in model.OLTP])
         ledger = Ledger.read(self.settings.state / "ledger")
@@ -152,6 +148,15 @@ def folded(name: str, records: Iterable[Record], decode: Decode) -> tuple[Refold
     for record in distinct(stage, records):
         refold.add(record)
     return refold, stage
+
+
+def read_bronze(topic: Refold, records: Stage, read: Callable[[], Iterable[Record]], decode: Decode) -> tuple[Refold, TableResult]:
+    """Bronze folded, and compared with the topics. It is folded for itself only where it has other bytes than they have."""
+    kept = Stage("bronze")
+    for _ in distinct(kept, read()):
+        pass
+    found = compare("bronze.records", [records, kept], ())
+    return (topic if found.equal else folded("bronze", read(), decode)[0]), found
 
 
 def distinct(stage: Stage, records: Iterable[Record]) -> Iterator[Record]:

@@ -21,7 +21,7 @@ import pytest
 from deltalake.exceptions import CommitFailedError
 from local_ports import new_state
 
-from commerce360.backfill.days import ZONE_INFO
+from commerce360.backfill.days import ZONE_INFO, bounds
 from commerce360.lake import Lake
 from commerce360.local.stack import Stack
 from commerce360.reconcile.drain import Drain
@@ -30,6 +30,7 @@ from schemas.columns import Table
 from schemas.tables import BACKFILLS, CLICKSTREAM, FCT_PAGE_EVENTS, FCT_SALES, FCT_SESSIONS, REVIEWS
 from schemas.topics import BACKFILL
 from stream_jobs.checkpoint import offsets
+from stream_jobs.values import literal
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
 SHOP = {
@@ -87,9 +88,10 @@ def backfill(stack: Stack, tables: tuple[Table, ...], *args: str) -> list[dict[s
 
 def plant(stack: Stack, table: Table, share: int = 3) -> int:
     """Every third row of the days is gone; how many."""
-    column = {FCT_SALES: "ordered_at", CLICKSTREAM: "occurred_at", REVIEWS: "reviewed_at"}.get(table, "day")
+    column = {FCT_SALES: "ordered_at", CLICKSTREAM: "occurred_at", REVIEWS: "reviewed_at"}.get(table)
     lake = Lake(stack.settings().lake)
-    inside = f"CAST({column} AS DATE) BETWEEN DATE '{FIRST}' AND DATE '{LAST}'"
+    first, end = bounds([FIRST, LAST])  # the shop's days, not those of UTC: an hour of today is not repaired yet
+    inside = f"{column} >= {literal(first)} AND {column} < {literal(end)}" if column else f"day BETWEEN DATE '{FIRST}' AND DATE '{LAST}'"
     keys = lake.query(table, f"SELECT DISTINCT {table.key[0]} AS key FROM {table.entity} WHERE {inside} ORDER BY 1").to_pylist()
     taken = ", ".join(f"'{row['key']}'" for row in keys[::share])
     assert taken

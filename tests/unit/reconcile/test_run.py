@@ -2,7 +2,7 @@ import pytest
 from reconcile_stream import ENTITIES, STREAM, customer, decode, record, refold
 
 from commerce360.lake import Lake
-from commerce360.reconcile import model
+from commerce360.reconcile import model, run
 from commerce360.reconcile.compare import Stage, compare
 from commerce360.reconcile.run import Result, bronze_records, expected_sales, folded, known_events, nothing_compared
 from commerce360.settings import Lake as LakeSettings
@@ -115,3 +115,15 @@ def test_orders_of_which_none_was_acknowledged_prove_nothing():
 def test_the_report_says_how_often_was_looked():
     assert Result().as_json()["looks"] == 1
     assert Result(looks=2).as_json()["looks"] == 2
+
+
+def test_bronze_is_folded_for_itself_once_it_has_other_bytes_than_the_topics() -> None:
+    topic, records = run.folded("topic", STREAM, decode)
+    same, found = run.read_bronze(topic, records, lambda: reversed(STREAM), decode)
+    assert found.equal
+    assert same is topic
+    changed = [STREAM[0]._replace(value=STREAM[1].value), *STREAM[1:]]
+    for bronze, kinds in ((STREAM[1:], {"missing": 1}), ([*STREAM, STREAM[0]], {"doubled": 1}), (changed, {"changed": 1})):
+        made, found = run.read_bronze(topic, records, lambda bronze=bronze: bronze, decode)  # type: ignore[misc]
+        assert made is not topic
+        assert found.kinds == kinds
