@@ -35,7 +35,7 @@ test: dev setup $(STAMPS)/airflow ## All tests but the long ones: the fast ones,
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
 	@$(PYTEST) tests -m spark
 	@$(PYTEST) tests -m "(stack or browser) and not long" -n 2 --dist loadfile --no-loadscope-reorder --durations=25
-	@$(DAGTEST)
+	@$(DAGTEST) -m "not long"
 
 test-fast: dev ## Only the tests that need no server
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
@@ -46,8 +46,9 @@ test-spark: dev setup ## Only the Spark tests
 test-stack: dev setup ## Only the tests against real local servers
 	@$(PYTEST) tests -m stack -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
-test-long: dev setup ## Only those that take minutes for a rare case, which `make test` leaves out
+test-long: dev setup $(STAMPS)/airflow ## Only those that take minutes for a rare case, which `make test` leaves out
 	@$(PYTEST) tests -m long --durations=25
+	@$(DAGTEST) -m long
 
 CLOUD := ACCOUNT HOST PORT PROTOCOL USER ROLE WAREHOUSE PRIVATE_KEY_FILE STREAMING_URL
 test-cloud: dev setup ## Tests on the Snowflake account of C360_WAREHOUSE__*: they make scratch databases there, and drop them

@@ -69,6 +69,7 @@ def test_gaps_of_the_warehouse_are_repaired_and_twice_changes_nothing(stack: Sta
     assert missing(airflow, week[-2:]) == 0
 
 
+@pytest.mark.long
 def test_kills_of_the_scheduler_and_of_a_task_are_survived(stack: Stack, airflow: RunningAirflow, week: list[str]) -> None:
     lost, last = lose_sales(stack), week[-2:]
     backfill = airflow.backfill("backfill_warehouse", *last, "completed")
@@ -148,6 +149,7 @@ def test_days_of_sales_with_gaps_in_gold_is_repaired_and_twice_changes_nothing(s
     assert changed(airflow, "backfill_sales", CLOSED, ["dim_product", "fct_sales"]) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("dag_id", "tables", "loses"),
     [

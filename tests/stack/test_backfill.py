@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,8 +13,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from in_process import c360
 from lake_writer import T0, LakeWriter, row
-from local_ports import new_state
+from one_authority import new_trusted_state
 
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
@@ -37,7 +36,7 @@ FIRST, SECOND, THIRD = (T0.date() + dt.timedelta(days=n) for n in range(3))
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack.open(new_state(tmp_path_factory.mktemp("backfill") / "state"))
+    stack = Stack.open(new_trusted_state(tmp_path_factory.mktemp("backfill") / "state"))
     try:
         stack.start_service("warehouse")
         prepare(stack.settings())
@@ -283,8 +282,7 @@ def test_values_at_their_limits_come_back_as_they_were(stack: Stack, lake: LakeW
 
 def test_the_command_says_what_it_found(stack: Stack, sql: Client) -> None:
     def command(*args: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "commerce360.cli.main", "warehouse", "backfill", "--state", str(stack.state.root), *args]
-        return subprocess.run(line, capture_output=True, text=True, check=False, env=dict(os.environ))
+        return c360("warehouse", "backfill", "--state", str(stack.state.root), *args)
 
     sql.query("DELETE FROM RAW.FCT_SALES WHERE BATCH_ID = 2")
     seen = command("--dry-run", "--from", str(FIRST), "--to", str(FIRST))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 import requests
 from connect_cluster import ConnectCluster, connect_cluster
 from fault_proxy import FaultProxy, fault_proxy
+from in_process import c360
 
 from commerce360.errors import C360Error, UnavailableError
 from commerce360.local import addresses
@@ -146,13 +145,7 @@ def test_no_message_about_a_configuration_repeats_its_secrets(it: ConnectCluster
         folder = str(it.folder(tmp_path / "configs", leak=config))
         for where, verb in COMMANDS if secret == password else COMMANDS[:1]:
             start = ["--state", str(it.root)] if where == "--state" else ["--url", it.client.url]
-            done = subprocess.run(
-                [sys.executable, "-m", "commerce360.cli.main", "connect", *start, verb[0], folder, *verb[1:]],
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+            done = c360("connect", *start, verb[0], folder, *verb[1:])
             assert done.returncode in (1, 2), done
             assert "connection.uri" in done.stdout + done.stderr
             assert secret not in done.stdout + done.stderr

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from connect_cluster import ConnectCluster, connect_cluster, wait
+from in_process import c360
 from topic_records import Topics
 
 from commerce360.errors import UnavailableError
@@ -132,9 +133,10 @@ def test_garbage_is_refused_before_anything_is_sent(connect: ConnectCluster, sou
     good = one.offset()
     try:
         for offset in ({"lsn": "zzz"}, {"lsn": True}, {**good, "lsn": 1.5}, {**good, "messageType": 7}, {"lsn_proc": 1}, {"lsn": 2**63}):
-            done = connect.cli("offsets", "set", one.name, "-", "--yes", *one.backups, stdin=one.file(offset))
-            assert (done.code, done.out) == (2, ""), done.err
-            assert "offsets[0].offset." in done.err
+            set_it = ("connect", "--state", str(connect.root), "offsets", "set", one.name, "-", "--yes", *one.backups)
+            refused = c360(*set_it, stdin=one.file(offset))
+            assert (refused.returncode, refused.stdout) == (2, ""), refused.stderr
+            assert "offsets[0].offset." in refused.stderr
         wrong = '{"offsets": [{"partition": {"server": "x"}, "offset": {"lsn": 1}}]}'
         done = connect.cli("offsets", "set", one.name, "-", "--yes", "--new-partition", *one.backups, stdin=wrong)
         assert done.code == 2

@@ -197,6 +197,7 @@ def test_deleted_lines_and_records_that_nobody_can_use_leave_all_stages_equal(de
     assert counts == {"dead_letters": {4}, "inferred customers": {1}}
 
 
+@pytest.mark.long
 def test_sales_that_moved_are_told_in_the_lake_and_in_the_warehouse(demo: Demo, report: dict[str, Any], tmp_path: Path) -> None:
     settings = demo.settings
     with psycopg.connect(settings.postgres.conninfo()) as connection:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import in_process
 import psycopg
 import pymongo
 import pytest
@@ -139,6 +140,7 @@ def write(path: Path, lines: list[Any]) -> None:
     path.write_text("".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines))
 
 
+@pytest.mark.long
 def test_files_of_a_landing_zone_bring_history_once_and_bad_lines_are_named(stack: Stack, tmp_path: Path) -> None:
     at = dt.datetime.combine(LAST, dt.time(12), ZONE_INFO)
     line = {"line_no": 1, "product_id": 1, "quantity": 2, "unit_price": "5.00"}
@@ -162,6 +164,7 @@ def test_files_of_a_landing_zone_bring_history_once_and_bad_lines_are_named(stac
     assert [json.loads(text)["changed"] for text in again.stdout.splitlines()] == [0, 0]
 
 
+@pytest.mark.long
 def test_the_databases_bring_what_the_stream_never_saw(stack: Stack) -> None:
     at = dt.datetime.combine(LAST, dt.time(9), ZONE_INFO)
     owner = stack._postgres.conninfo(stack.settings().postgres.dbname)
@@ -197,7 +200,7 @@ def test_what_cannot_be_asked_is_refused_and_what_may_pass_says_so(stack: Stack)
         (("--table", "sentiments", "--from", str(LAST), "--to", str(LAST), "--source", "database"), 2, "no database"),
         (("--table", "fct_sales", "--from", str(LAST), "--to", str(LAST), "--source", "files"), 2, "--files"),
     ):
-        done = c360(stack, "backfill", *args)
+        done = in_process.c360("backfill", *args, "--state", str(stack.state.root))
         assert (done.returncode, text in done.stderr) == (code, True), done.stderr
         assert "hint: " in done.stderr
     stack.stop_service("registry")

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from commerce360.errors import ConfigError
-from commerce360.settings import Settings, Warehouse
 
 
 def account(
@@ -20,6 +19,7 @@ def account(
     run: Annotated[bool, typer.Option("--apply", help="Run it with the user of C360_WAREHOUSE__USER, as ACCOUNTADMIN.")] = False,
 ) -> None:
     """Print the SQL that makes warehouses, roles, users and the database of an account, or run it. May be repeated."""
+    from commerce360.settings import Settings
     from schemas.access import ADMIN
     from warehouse import account
 
@@ -36,6 +36,8 @@ def account(
 
 
 def _refuse_local(name: str) -> None:
+    from commerce360.settings import Warehouse
+
     if name == Warehouse().account:
         raise ConfigError(
             "no account is named", "set C360_WAREHOUSE__ACCOUNT, __HOST, __USER and __PRIVATE_KEY_FILE; a local stack does this by itself"
