@@ -15,6 +15,7 @@ UV := $(BOOT)/bin/uv
 PY := $(VENV)/bin/python
 C360 := $(VENV)/bin/c360
 PYTEST := $(PY) -m pytest
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 DAGTEST = $(AIRFLOW)/bin/python -m pytest tests/dags --confcutdir=tests/dags --durations=10
 
 # Trust the machine's own certificate store where it has one (company proxies), else uv's list.
@@ -33,18 +34,18 @@ demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500"
 
 test: dev setup $(STAMPS)/airflow ## All tests but the long ones: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
-	@$(PYTEST) tests -m spark
-	@$(PYTEST) tests -m "(stack or browser) and not long" -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	@$(PYTEST) tests -m spark $(TWO)
+	@$(PYTEST) tests -m "(stack or browser) and not long" $(TWO) --durations=25
 	@$(DAGTEST) -m "not long"
 
 test-fast: dev ## Only the tests that need no server
 	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
 
 test-spark: dev setup ## Only the Spark tests
-	@$(PYTEST) tests -m spark
+	@$(PYTEST) tests -m spark $(TWO)
 
 test-stack: dev setup ## Only the tests against real local servers
-	@$(PYTEST) tests -m stack -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	@$(PYTEST) tests -m stack $(TWO) --durations=25
 
 test-long: dev setup $(STAMPS)/airflow ## Only those that take minutes for a rare case, which `make test` leaves out
 	@$(PYTEST) tests -m long --durations=25

@@ -91,7 +91,7 @@ class _Client:
 
         self._topic = topic
         self._fatal: str | None = None
-        self._producer = Producer(settings.kafka.client(**config, error_cb=self._noticed))  # type: ignore[arg-type]
+        self._producer = Producer(settings.kafka.producer(**config, error_cb=self._noticed))  # type: ignore[arg-type]
         self._produce = self._producer.produce
         at = settings.kafka.bootstrap
         try:

@@ -18,6 +18,8 @@ sys.path.append(str(Path(__file__).parent / "spark"))  # records as the connecto
 
 # They run a whole lake job beside a stack, and keep a small machine busy; others mostly wait for Connect, the warehouse or a page.
 BUSY = frozenset({"test_demo.py", "test_lake_backfill.py", "test_load_run.py", "test_new_column.py", "test_privacy.py"})
+# The longest ones of the Spark tier, each on a worker of its own.
+LONGEST = frozenset({"test_lake_crashes.py", "test_scd2_spark.py"})
 
 
 class BusyFilesTogether(LoadFileScheduling):
@@ -33,5 +35,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The busy files first, with `--no-loadscope-reorder`: theirs is the longest way."""
-    items.sort(key=lambda item: item.path.name not in BUSY)
+    """The busy and the longest files first, with `--no-loadscope-reorder`: theirs is the longest way."""
+    items.sort(key=lambda item: item.path.name not in BUSY | LONGEST)
