@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--idle-s", type=float, default=30.0)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", type=Path, default=Path("build/bench/replay.json"))
+    parser.add_argument("--out", type=Path, default=Path("build/bench/replay.json"))
     given = parser.parse_args(arguments)
     if given.quick:
         given.count, given.rounds, given.idle_s = 500_000, 3, 8.0
@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found |= throughput(settings, recording, payload, given.count, given.rounds)
         found["idle"] = {str(rate): idle(settings, recording, rate, given.idle_s) for rate in (10, 1_000)}
     found["load_after"] = os.getloadavg()[0]
-    given.json.parent.mkdir(parents=True, exist_ok=True)
-    given.json.write_text(json.dumps(found, indent=2) + "\n")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
 
 
