@@ -99,9 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (given.out / "bench.json").write_text(json.dumps([{**asdict(r), "verdict": r.verdict} for r in rows], indent=2) + "\n")
     print(table(rows))
     if failed:
-        raise SystemExit(
-            f"error: {', '.join(failed)} failed: the table has no figures of it\nhint: run it alone with --only"
-        )
+        raise SystemExit(f"error: {', '.join(failed)} failed: the table has no figures of it\nhint: run it alone with --only")
 
 
 def ran(name: str, out: Path, quick: bool) -> bool:

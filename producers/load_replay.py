@@ -103,12 +103,12 @@ def replay(job: Replay, note: Note = lambda *_: None, begun: Callable[[float], N
         workers = [_start(context, job, number, None if job.as_is else tag, counters) for number in range(job.processes)]
         stack.callback(_end, workers)
         _await_ready(workers)
-        start_ns, started_at = time.monotonic_ns() + int(LEAD_S * 1e9), time.time() + LEAD_S
+        start_ns, started_us = time.monotonic_ns() + int(LEAD_S * 1e9), time.time_ns() // 1000 + int(LEAD_S * 1e6)
         for worker in workers:
-            worker.pipe.send((start_ns, started_at))
-        begun(started_at)
+            worker.pipe.send((start_ns, started_us))
+        begun(started_us / 1e6)
         interrupted = _watch(workers, counters, job.profile.total, note)
-    return _outcome(job, tag, started_at, workers, counters, interrupted)
+    return _outcome(job, tag, started_us, workers, counters, interrupted)
 
 
 def _check(recording: Recording, job: Replay) -> None:
@@ -246,9 +246,9 @@ def _work(job: Replay, number: int, tag: str | None, pipe: Connection, counters:
     try:
         with _prepared(job) as (recording, outlet_of):
             pipe.send(("ready", None))
-            start_ns, started_at = pipe.recv()
+            start_ns, started_us = pipe.recv()
             clock = Monotonic(start_ns)
-            stamp = Stamp(tag, wire.head(job.schema_id), int(started_at * 1e6))
+            stamp = Stamp(tag, wire.head(job.schema_id), started_us)
             place = FIELDS * number
             threading.Thread(target=_obey, args=(pipe, asked), daemon=True).start()
 
@@ -288,7 +288,7 @@ def _prepared(job: Replay) -> Iterator[tuple[Recording, Callable[[Monotonic], Ou
         yield recording, lambda clock: Each(sink, clock, book)
 
 
-def _outcome(job: Replay, tag: str, started_at: float, workers: list[_Worker], counters: Any, interrupted: bool) -> Outcome:
+def _outcome(job: Replay, tag: str, started_us: int, workers: list[_Worker], counters: Any, interrupted: bool) -> Outcome:
     found = [w.found for w in workers if w.found]
     late, ack, acked_in, missed, failures = BySecond(), BySecond(), Counter[int](), Counter[int](), Counter[str]()
     for one in found:
@@ -306,7 +306,7 @@ def _outcome(job: Replay, tag: str, started_at: float, workers: list[_Worker], c
         "file": str(job.file),
         "as_is": job.as_is,
         "processes": job.processes,
-        "started_at": started_at,
+        "started_at": started_us / 1e6,  # a whole number of microseconds: all events are of whole ones from here
         "unlimited": isinstance(job.profile, Unlimited),
         "complete": whole and sent == acked,
         "planned": job.profile.total,

@@ -28,9 +28,13 @@ class Window:
 
     def __init__(self, replay: Mapping[str, Any], warm_up_s: int, measured_s: int) -> None:
         self.tag = str(replay["tag"])
-        self.started_at = float(replay["started_at"])
+        self.started_us = round(float(replay["started_at"]) * 1e6)
         self._warm_up_s, self._measured_s = warm_up_s, measured_s
         self._expected = {int(row["second"]): int(row["intended"]) for row in replay["by_second"]}
+
+    def intended_s(self, event_us: npt.NDArray[np.int64]) -> Floats:
+        """Seconds from intended time 0. The difference is of whole microseconds: an event at the beginning of a second is of that one."""
+        return (event_us - self.started_us) / 1e6
 
     def recorder(self, hop: str) -> HopRecorder:
         return HopRecorder(hop, self._warm_up_s, self._measured_s, self._expected)
@@ -51,7 +55,7 @@ def consumed(file: Path, window: Window) -> tuple[Hop, int]:
         mine = found["tag"] == window.tag
         times, late = found["event_ts"][mine], found["late_us"][mine]
     recorder = window.recorder("consumer")
-    recorder.record(times / 1e6 - window.started_at, late)
+    recorder.record(window.intended_s(times), late)
     return recorder.hop(), len(times)
 
 
@@ -64,14 +68,14 @@ def landed(lake: Lake, notes: Path, window: Window) -> tuple[list[Hop], int, int
         "SELECT MIN(CAST(event_ts AS BIGINT)) AS event_us, MIN(batch_id) AS batch_id FROM fct_sales "
         f"WHERE order_id >= '{window.tag}-' AND order_id < '{window.tag}.' AND line_no > 0 GROUP BY order_id",
     )
-    intended = found["event_us"].to_numpy().astype(np.float64) / 1e6
+    events = found["event_us"].to_numpy().astype(np.int64)
     batches = found["batch_id"].to_numpy()
     hops, counts = [], []
     for name, moments in (("gold", committed), ("warehouse", shown)):
         at = _moments(batches, moments)
         there = ~np.isnan(at)
         recorder = window.recorder(name)
-        recorder.record(intended[there] - window.started_at, ((at[there] - intended[there]) * 1e6).astype(np.int64))
+        recorder.record(window.intended_s(events[there]), (at[there] * 1e6).astype(np.int64) - events[there])
         hops.append(recorder.hop())
         counts.append(int(there.sum()))
     return hops, counts[0], counts[1]

@@ -48,6 +48,14 @@ def window() -> Window:
     return Window(REPLAY, warm_up_s=1, measured_s=1)
 
 
+@pytest.mark.parametrize("started_us", [1_796_023_211_656_958, 1_796_023_211_000_001, 1_796_022_908_999_999])
+def test_an_event_at_the_beginning_of_a_second_is_of_that_second(started_us: int) -> None:
+    window = Window(REPLAY | {"started_at": started_us / 1e6}, warm_up_s=1, measured_s=1)
+    seconds = np.arange(100_000, dtype=np.int64)
+    assert np.array_equal(np.floor(window.intended_s(started_us + seconds * 1_000_000)), seconds)
+    assert np.array_equal(np.floor(window.intended_s(started_us + seconds * 1_000_000 - 1)), seconds - 1)
+
+
 def test_the_senders_figures_leave_the_warm_up_out(window: Window) -> None:
     sent, kafka = sent_and_acked(REPLAY, window)
     assert (sent.count, kafka.count, sent.expected) == (2, 2, 2)
