@@ -25,7 +25,7 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-long test-browser test-cloud test-airflow airflow schemachange bench-scd2 bench-connect bench-view bench-loader check docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-long test-browser test-cloud test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -65,6 +65,9 @@ airflow: env $(STAMPS)/airflow ## Start Airflow for the running stack; ARGS="--s
 test-airflow: setup $(STAMPS)/airflow ## Only the tests of the DAGs, also on a real stack, with Airflow's own environment
 	@$(DAGTEST)
 
+bench: dev setup $(STAMPS)/bench ## Measure everything against a peer or a floor, one after the other; ARGS="--only commit,replay"
+	@$(PY) benchmarks/bench.py $(ARGS)
+
 bench-scd2: setup $(STAMPS)/bench ## Measure SCD2 batches, by table size, MERGE, dlt and dbt; ARGS=--quick for a try
 	@$(PY) benchmarks/scd2.py $(ARGS)
 
@@ -76,6 +79,9 @@ bench-view: dev ## Measure the generator, and batches of the 360 view against it
 
 bench-loader: dev ## Measure the loader against the SDK on prebuilt rows, and its memory while the warehouse stands; ARGS=--quick for a try
 	@$(PY) benchmarks/loader.py $(ARGS)
+
+bench-replay: dev setup ## Measure a replay against Kafka's own perf-test on one broker, and how late it is when idle; ARGS=--quick for a try
+	@$(PY) benchmarks/replay.py $(ARGS)
 
 check: dev ## ruff, mypy strict, import-linter
 	@$(VENV)/bin/ruff check .
@@ -156,7 +162,7 @@ $(STAMPS)/airflow: requirements/airflow.txt $(STAMPS)/uv
 	@touch $@
 
 lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
-	$(LOCK) setup.cfg --extra lake --extra calendar --extra warehouse --extra shop --extra page --extra local --extra sentiment --extra tableau -o requirements/runtime.txt
+	$(LOCK) setup.cfg --extra lake --extra calendar --extra warehouse --extra shop --extra page --extra local --extra sentiment --extra tableau --extra load --extra eventhubs -o requirements/runtime.txt
 	$(LOCK) setup.cfg --all-extras -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) requirements/mongo.in -o requirements/mongo.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt

@@ -7,6 +7,7 @@
     a version in place, or close a deleted row when handed only what changed, so this change set has none of these: tracked changes,
     repetitions and new customers. Counted is the run of each batch inside a warm process, from the rows that were sent (or the whole
     source, where that is the peer's way) to their history on disk. Not counted, for all: starting, the first load, the first batches.
+(d) The fused batch over three steps one behind the other (bronze, silver, a MERGE into gold), and over three commits of one row each.
 
 Each contender's open versions are compared with the source's state; a benchmark with wrong rows fails.
 """
@@ -28,8 +29,9 @@ import scd2_parts
 from scd2_parts import Plan
 
 TARGET_BY_SIZE, TARGET_BY_MERGE, TARGET_BY_PEER = 1.2, 0.25, 3.0
+TARGETS_BY_CHAIN = {"ours / chained": 0.2, "ours / bare": 1.3}
 QUICK = {"small": 1_000, "large": 20_000, "batches": 15, "warm": 5, "merge_batches": 4, "merge_large_batches": 0, "merge_warm": 2}
-QUICK |= {"peer_rows": 5_000, "peer_batches": 3, "peer_changes": (200,), "peer_warm": 1}
+QUICK |= {"chain_batches": 5, "chain_warm": 3, "peer_rows": 5_000, "peer_batches": 3, "peer_changes": (200,), "peer_warm": 1}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     found: dict[str, Any] = {"plan": {**asdict(plan), "work": str(plan.work)}, "machine": scd2_parts.environment()}
     parts = {"a": ("by_size", scd2_parts.by_size), "b": ("by_merge", scd2_parts.by_merge), "c": ("by_peer", scd2_parts.by_peer)}
+    parts["d"] = ("by_chain", scd2_parts.by_chain)
     for letter, (name, measure) in parts.items():
         if letter in given.parts:
             found[name] = measure(plan, note)
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="abc", help="which of a, b and c")
+    parser.add_argument("--parts", default="abcd", help="which of a, b, c and d")
     parser.add_argument("--quick", action="store_true", help="small tables and few batches: a try, no measurement")
     parser.add_argument("--out", type=Path, default=Path("build/bench/scd2.json"))
     parser.add_argument("--work", type=Path, default=Path("build/bench"), help="where the folder for tables and logs is made")
@@ -86,7 +89,7 @@ def table(found: dict[str, Any]) -> tuple[list[str], int]:
         f"SCD2 on {machine['cores']} cores, Spark {machine['pyspark']}, Delta {machine['delta-spark']}, delta-rs {machine['deltalake']}"
     ]
     wrong = 0
-    for name, show in (("by_size", _by_size), ("by_merge", _by_merge), ("by_peer", _by_peer)):
+    for name, show in (("by_size", _by_size), ("by_merge", _by_merge), ("by_peer", _by_peer), ("by_chain", _by_chain)):
         if name in found:
             more, bad = show(found[name])
             lines += ["", *more]
@@ -134,6 +137,18 @@ def _by_peer(found: dict[str, Any]) -> tuple[list[str], int]:
         verdict = [] if name.endswith("whole source") else [_verdict(min(ratios) >= TARGET_BY_PEER, f">= {TARGET_BY_PEER:g}")]
         lines.append(_line(name, *ratios, *verdict))
     return [*lines, "    a ratio with a target is over the better way of the peer"], sum(at["wrong"] for at in found["ways"].values())
+
+
+def _by_chain(found: dict[str, Any]) -> tuple[list[str], int]:
+    lines = [
+        f"(d) {found['batches']} batches of {found['changes_a_batch']} changes on {found['rows']:,} rows:",
+        _line("", "p50 ms", "p95 ms"),
+    ]
+    names = {"ours": "fused", "chained": "three steps, one behind the other", "bare": "three commits of one row each"}
+    lines += [_line(text, found[name]["p50_ms"], found[name]["p95_ms"]) for name, text in names.items()]
+    for name, ratio in found["ratio"].items():
+        lines.append(_line(f"{name}, of p50", ratio, _verdict(ratio <= TARGETS_BY_CHAIN[name], f"<= {TARGETS_BY_CHAIN[name]}")))
+    return lines, sum(found["wrong"].values())
 
 
 def _verdict(reached: bool, target: str) -> str:

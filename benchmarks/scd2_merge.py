@@ -37,7 +37,7 @@ FROM (SELECT e.op, e.source.lsn AS lsn, e.source.ts_us AS ts_us, coalesce(e.afte
 """
 NEWEST = f"""
 SELECT *, {HASH} AS hash, timestamp_micros(ts_us) AS at
-FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY lsn DESC) AS place FROM ({DECODED})) WHERE place = 1
+FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY lsn DESC) AS place FROM ({{changes}})) WHERE place = 1
 """
 STAGED = """
 SELECT customer_id AS merge_key, * FROM newest
@@ -88,14 +88,9 @@ class Merging:
         raw = frame.coalesce(1).persist()
         storing = self.threads.submit(self._store, raw)
         raw.createOrReplaceTempView("raw")
-        newest = self.spark.sql(NEWEST).coalesce(1).persist()
-        newest.hint("broadcast").createOrReplaceTempView("newest")
-        staged = self.spark.sql(STAGED.format(dim=self.dim))
-        staged.hint("broadcast").createOrReplaceTempView("staged")
-        self.spark.sql(MERGE.format(dim=self.dim, batch=self.batch))
+        self._merge(DECODED)
         storing.result()
-        for cached in (newest, raw):
-            cached.unpersist()
+        raw.unpersist()
         self.batch += 1
         return time.perf_counter() - began
 
@@ -110,6 +105,14 @@ class Merging:
 
     def close(self) -> None:
         self.threads.shutdown()
+
+    def _merge(self, changes: str) -> None:
+        newest = self.spark.sql(NEWEST.format(changes=changes)).coalesce(1).persist()
+        newest.hint("broadcast").createOrReplaceTempView("newest")
+        staged = self.spark.sql(STAGED.format(dim=self.dim))
+        staged.hint("broadcast").createOrReplaceTempView("staged")
+        self.spark.sql(MERGE.format(dim=self.dim, batch=self.batch))
+        newest.unpersist()
 
     def _store(self, raw: DataFrame) -> None:
         stored = raw.withColumnRenamed("timestamp", "kafka_ts").selectExpr("*", f"CAST({self.batch} AS BIGINT) AS batch_id")

@@ -18,7 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scd2_worker as worker
+from scd2_chained import Chained
 from scd2_changes import PLAIN, TRACKED, State, Workload, initial
+from scd2_merge import Merging
 
 PEERS = Path("build/venv-bench/bin/python")
 PEER_NAMES = ("customer_id", *TRACKED, "points")
@@ -37,6 +39,8 @@ class Plan:
     merge_batches: int = 60
     merge_large_batches: int = 20
     merge_warm: int = 20
+    chain_batches: int = 40
+    chain_warm: int = 20
     peer_rows: int = 100_000
     peer_batches: int = 10
     peer_changes: tuple[int, ...] = (200, 2_000)
@@ -78,7 +82,7 @@ def by_size(plan: Plan, note: Callable[[str], None]) -> dict[str, Any]:
         both = {"small": (small, plan.small), "large": (large, plan.large)}
         for name, (process, rows) in both.items():
             root = _lake(plan, process, rows, "by-size", note)
-            found[name] = process.call(worker.start, root, plan.workload(rows), _sizes(plan.warm + plan.batches, plan), plan.memory, False)
+            found[name] = process.call(worker.start, root, plan.workload(rows), _sizes(plan.warm + plan.batches, plan), plan.memory)
         taken: dict[str, list[tuple[float, dict[str, float]]]] = {name: [] for name in both}
         for place in range(plan.warm + plan.batches):
             for name, (process, _) in both.items():
@@ -108,7 +112,7 @@ def by_merge(plan: Plan, note: Callable[[str], None]) -> dict[str, Any]:
         with Process(plan.work / f"merge-{rows}.log") as process:
             root = _lake(plan, process, rows, "by-merge", note)
             count = plan.merge_warm + batches
-            process.call(worker.start, root, plan.workload(rows), _sizes(count, plan), plan.memory, True)
+            process.call(worker.start, root, plan.workload(rows), _sizes(count, plan), plan.memory, Merging)
             ours, merge = list[float](), list[float]()
             for place in range(count):
                 process.call(worker.draw)
@@ -121,6 +125,28 @@ def by_merge(plan: Plan, note: Callable[[str], None]) -> dict[str, Any]:
             found[str(rows)] = {"batches": batches, "warm": plan.merge_warm, "changes_a_batch": plan.changes, **counted, "ratio": ratio}
             found[str(rows)] |= process.call(worker.facts) | {"wrong": process.call(worker.wrong)}
             process.call(worker.stop)
+    return found
+
+
+def by_chain(plan: Plan, note: Callable[[str], None]) -> dict[str, Any]:
+    """(d) The fused batch, three steps one behind the other, and three bare commits, by turns in one Spark process."""
+    count = plan.chain_warm + plan.chain_batches
+    taken: dict[str, list[float]] = {"ours": [], "chained": [], "bare": []}
+    with Process(plan.work / "chain.log") as process:
+        root = _lake(plan, process, plan.small, "by-chain", note)
+        process.call(worker.start, root, plan.workload(plan.small), _sizes(count, plan), plan.memory, Chained)
+        for place in range(count):
+            process.call(worker.draw)
+            taken["ours"].append(process.call(worker.ours)[0])
+            taken["chained"].append(process.call(worker.merged))
+            taken["bare"].append(process.call(worker.appended))
+            if place % 5 == 4:
+                note(f"(d) {place + 1} of {count} batches: {', '.join(f'{name} {s[-1] * 1000:.0f} ms' for name, s in taken.items())}")
+        spreads = {name: spread(seconds[plan.chain_warm :]) for name, seconds in taken.items()}
+        ratio = {f"ours / {name}": round(spreads["ours"]["p50_ms"] / spreads[name]["p50_ms"], 3) for name in ("chained", "bare")}
+        sizes = {"rows": plan.small, "batches": plan.chain_batches, "changes_a_batch": plan.changes}
+        found = {**sizes, **spreads, "ratio": ratio, "wrong": process.call(worker.wrong)}
+        process.call(worker.stop)
     return found
 
 
@@ -137,7 +163,7 @@ def by_peer(plan: Plan, note: Callable[[str], None]) -> dict[str, Any]:
         note("(c) ours without Spark")
         without = process.call(worker.without_spark, again, _plain(plan), sizes)
         note("(c) ours with Spark")
-        process.call(worker.start, root, _plain(plan), sizes, plan.memory, False)
+        process.call(worker.start, root, _plain(plan), sizes, plan.memory)
         seconds = [process.call(worker.draw) and process.call(worker.ours)[0] for _ in sizes]
         spark = {"seconds": seconds, "wrong": process.call(worker.wrong)["ours"], "versions": process.call(worker.versions)}
         process.call(worker.stop)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pyarrow as pa
 import scd2_lake
+from scd2_chained import Bare, Chained
 from scd2_changes import Change, Message, State, Workload
 from scd2_merge import Merging
 
@@ -30,6 +31,7 @@ class Bench:
     opened: scd2_lake.Opened
     spark: SparkSession
     merging: Merging | None
+    bare: Bare | None = None
     table: pa.Table | None = None
 
 
@@ -40,16 +42,17 @@ def make(root: Path, rows: int) -> None:
     scd2_lake.make(root, rows)
 
 
-def start(root: Path, workload: Workload, sizes: list[int], memory: str, merge: bool) -> dict[str, float]:
+def start(root: Path, workload: Workload, sizes: list[int], memory: str, reference: type[Merging] | None = None) -> dict[str, float]:
     """Fill the caches, then start Spark. `sizes`: of all batches to come. Returns what the start costs."""
     gc.collect()
     before = psutil.Process().memory_info().rss
     opened = scd2_lake.Opened(root)
     filled = psutil.Process().memory_info().rss
     spark = scd2_lake.session(root, memory)
-    merging = Merging(spark, root / "merge", workload.rows) if merge else None
+    merging = reference and reference(spark, root / "merge", workload.rows)
+    bare = Bare(spark, root) if reference is Chained else None
     batches = (workload.batch(size) for size in sizes)
-    held[:] = [Bench(workload, batches, opened, spark, merging)]
+    held[:] = [Bench(workload, batches, opened, spark, merging, bare)]
     return {"fill_s": opened.fill_s, "fill_rss_mb": (filled - before) / 1e6}
 
 
@@ -70,6 +73,12 @@ def merged() -> float:
     bench = held[0]
     assert bench.merging is not None
     return bench.merging.apply(bench.table)
+
+
+def appended() -> float:
+    bare = held[0].bare
+    assert bare is not None
+    return bare.apply()
 
 
 def memory() -> dict[str, float]:
@@ -108,9 +117,9 @@ def same(row: State | None, state: State | None) -> bool:
 
 def stop() -> None:
     bench = held.pop()
-    bench.opened.close()
-    if bench.merging is not None:
-        bench.merging.close()
+    for contender in (bench.opened, bench.merging, bench.bare):
+        if contender is not None:
+            contender.close()
     bench.spark.stop()
 
 

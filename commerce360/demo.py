@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from commerce360 import metrics
-from commerce360.errors import ConfigError, UnavailableError
+from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from commerce360.local import SERVICES
 from commerce360.local.stack import Stack
 from commerce360.reconcile import freshness
-from commerce360.reconcile.drain import Drain
+from commerce360.reconcile.drain import Drain, wait_for_gold
 from commerce360.reconcile.run import Reconciler, Result
 from commerce360.report import Report
 from commerce360.settings import Settings
@@ -50,7 +50,8 @@ class Demo:
         with self._timed("start"), self.steps.step("starting services"):
             self.stack.start(on_event=self.steps.event)
         with self.steps.step("first rows in gold"):
-            self._wait_for_gold(settings, began)
+            wait_for_gold(Lake(settings.lake))
+            self.seconds["first_gold_row"] = time.monotonic() - began
         since = dt.datetime.now(dt.UTC)
         self._live(settings)
         until = dt.datetime.now(dt.UTC)
@@ -71,20 +72,6 @@ class Demo:
         )
         report.write(settings.state / "reports" / "last.json")
         return report
-
-    def _wait_for_gold(self, settings: Settings, began: float, timeout_s: float = 240.0) -> None:
-        lake, deadline = Lake(settings.lake), time.monotonic() + timeout_s
-        while True:
-            try:
-                batch = lake.last_batch()
-            except Exception:  # the tables are not there yet, whatever storage calls that
-                batch = None
-            if batch and batch["rows_out"]:
-                self.seconds["first_gold_row"] = time.monotonic() - began
-                return
-            if time.monotonic() > deadline:
-                raise UnavailableError(f"no row reached gold in {timeout_s:.0f} s", "see `c360 logs lake` and `c360 logs connect`")
-            time.sleep(0.3)
 
     def _live(self, settings: Settings) -> None:
         with self.steps.step(f"letting life happen for {self.plan.seconds:.0f} s", total_s=self.plan.seconds) as note:

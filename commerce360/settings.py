@@ -26,7 +26,8 @@ def read_secret(path: Path | None, what: str) -> SecretStr:
 
 class Kafka(BaseModel):
     bootstrap: str = "127.0.0.1:19092"
-    config: dict[str, str] = {}  # more settings of librdkafka, such as security.protocol; JSON in the environment
+    config: dict[str, str] = Field(default={}, repr=False)  # more of librdkafka, such as security.protocol; JSON in the environment
+    sasl_password_file: Path | None = None  # with sasl.password, which has no place in the environment
 
     def client(self, **more: str | int | float | bool) -> dict[str, str | int | float | bool]:
         """librdkafka configuration; names as in its CONFIGURATION.md. Consumers read committed records only (its default).
@@ -34,7 +35,30 @@ class Kafka(BaseModel):
         No broker.address.family: librdkafka would ask for addresses of that family with AI_ADDRCONFIG, and a machine without a network
         has none but loopback, which does not count.
         """
-        return {**self.config, "bootstrap.servers": self.bootstrap, "log_level": 3, **more}
+        return {**self._own(), "log_level": 3, **more}
+
+    def producer(self, **defaults: str | int | float | bool) -> dict[str, str | int | float | bool]:
+        """As `client`, but `config` is stronger than `defaults`: which compression a server takes is not the program's choice."""
+        return {"log_level": 3, **defaults, **self._own()}
+
+    def _own(self) -> dict[str, str | int | float | bool]:
+        """It holds the password: never log it."""
+        made: dict[str, str | int | float | bool] = {**self.config, "bootstrap.servers": self.bootstrap}
+        if self.sasl_password_file is not None:
+            made["sasl.password"] = read_secret(self.sasl_password_file, "SASL password of Kafka").get_secret_value()
+        return made
+
+
+class EventHubs(BaseModel):
+    """Azure Event Hubs by its own protocol. By Kafka's, it is a `Kafka` like any other."""
+
+    connection_string_file: Path | None = None  # of the namespace or of one hub; it says where and who
+    namespace: str = ""  # <name>.servicebus.windows.net: without a connection string, by azure-identity's default credential
+    name: str = ""  # of the hub; empty is the connection string's, or else the topic's
+    transport: Literal["amqp", "websocket"] = "amqp"  # port 5671 or 443
+    delivery_timeout_s: float = Field(default=120.0, gt=0)  # from sending to an acknowledgement, retries included
+    max_open_events: int = Field(default=20_000, ge=1)  # sent and not acknowledged
+    max_open_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
 
 
 class Registry(BaseModel):
@@ -173,6 +197,7 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_json: bool = False
     kafka: Kafka = Kafka()
+    eventhubs: EventHubs = EventHubs()
     registry: Registry = Registry()
     connect: Connect = Connect()
     postgres: Postgres = Postgres()

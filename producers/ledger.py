@@ -10,17 +10,22 @@ machine's file can hold. An ack names the run of its intent, because a restart s
 
 Frames reach the operating system before the next step (an unbuffered write, no fsync): a killed process loses nothing, a power
 failure may lose the last seconds. A run's number is minted by creating its file, so ids made from it are never used twice.
-File `settled` holds the last run up to which nothing is unacknowledged, so that a start does not read years of files.
+File `settled` holds the last run up to which nothing is unacknowledged, so that a start does not read years of files. Several
+processes may write ledgers of their own at once: a file stays locked while its writer lives, which sends its own events itself; a run
+that lives is nobody else's to send again, nor settled.
 """
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
 import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -68,22 +73,26 @@ class Ledger:
         self._file = file
         self._seq = 0
         self._acks = bytearray()
+        self._left_out: int | None = None  # first run that lived when open events were asked for: it may have left some since
 
     @classmethod
     def open(cls, folder: Path, schema: Mapping[str, Any]) -> Ledger:
         """Mint the next run number and start its file. `schema` is what the values are written with."""
         folder.mkdir(parents=True, exist_ok=True)
-        run = max((number for number, _ in _files(folder)), default=0)
-        while True:
-            run += 1
-            try:
-                file = io.FileIO(folder / f"run-{run:06d}.ledger", "xb")
-                break
-            except FileExistsError:  # another process was faster
-                continue
+        with _minting(folder):
+            run = 1 + max((number for number, _ in _files(folder)), default=0)
+            file = io.FileIO(folder / f"run-{run:06d}.ledger", "xb")
+            fcntl.flock(file, fcntl.LOCK_EX)
         ledger = cls(folder, run, file)
         ledger._append(json.dumps({"format": FORMAT, "run": run, "schema": schema}).encode() + b"\n")
         return ledger
+
+    @staticmethod
+    def values(folder: Path) -> Iterator[bytes]:
+        """Every value ever meant to be sent."""
+        for _, path in _files(folder):
+            if found := _read_file(path):
+                yield from (intent.value for intent in found.intents)
 
     @staticmethod
     def read(folder: Path) -> LedgerView:
@@ -109,15 +118,21 @@ class Ledger:
         return view
 
     def unacknowledged(self) -> list[tuple[Intent, str]]:
-        """Intents of earlier runs without an ack, and their order ids, oldest first: send them again, with these bytes."""
+        """Intents of earlier runs without an ack, and their order ids, oldest first: send them again, with these bytes.
+
+        Without those of runs that live: these send them themselves.
+        """
         settled = self._settled()
-        files = [found for run, path in _files(self.folder) if settled < run < self.run and (found := _read_file(path))]
-        acked = {(ack.run, ack.seq) for found in files for ack in found.acks}
+        earlier = [(run, path) for run, path in _files(self.folder) if settled < run < self.run]
+        living = {run for run, path in earlier if _lives(path)}
+        self._left_out = min(living, default=None)
+        files = {run: found for run, path in earlier if (found := _read_file(path))}
+        acked = {(ack.run, ack.seq) for found in files.values() for ack in found.acks}
         return [
             (intent, OrderCodec(found.schema, 0).decode(intent.value)["order_id"])
-            for found in files
+            for run, found in files.items()
             for intent in found.intents
-            if (intent.run, intent.seq) not in acked
+            if run not in living and (intent.run, intent.seq) not in acked
         ]
 
     def intend(self, values: Iterable[bytes]) -> list[Intent]:
@@ -143,9 +158,10 @@ class Ledger:
             self._acks.clear()
 
     def settle(self, including_this_run: bool) -> None:
-        """Nothing of earlier runs (and of this one, which must be over) is unacknowledged any more."""
+        """Nothing of earlier runs (and of this one, which must be over) is unacknowledged any more, up to one that lived meanwhile."""
+        last = self.run if including_this_run else self.run - 1
         part = self.folder / "settled.part"
-        part.write_text(str(self.run if including_this_run else self.run - 1))
+        part.write_text(str(last if self._left_out is None else self._left_out - 1))
         part.replace(self.folder / "settled")
 
     def close(self) -> None:
@@ -180,6 +196,27 @@ class _File:
 def _files(folder: Path) -> list[tuple[int, Path]]:
     found = ((match, path) for path in folder.glob("run-*.ledger") if (match := _NAME.fullmatch(path.name)))
     return sorted((int(match[1]), path) for match, path in found)
+
+
+@contextmanager
+def _minting(folder: Path) -> Iterator[None]:
+    """One process at a time: a file that others see is locked already."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lives(path: Path) -> bool:
+    """Whether its writer has it open."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _read_file(path: Path) -> _File | None:

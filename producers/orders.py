@@ -88,7 +88,7 @@ class OrderProducer:
     def _connect(self) -> Producer:
         from confluent_kafka import Producer
 
-        return Producer(self._kafka.client(**PRODUCER, error_cb=self._noticed))  # type: ignore[arg-type]
+        return Producer({**self._kafka.producer(**PRODUCER), "error_cb": self._noticed})
 
     def run(self, world: World, rng: Random, visits: SimpleQueue[Basket], per_s: float) -> None:
         """Send again what earlier runs could not, then orders until closing; returns when all are acknowledged or time is up.

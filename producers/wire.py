@@ -51,6 +51,11 @@ def _code(text: str) -> int:
         return 0
 
 
+def head(schema_id: int) -> bytes:
+    """What a value begins with."""
+    return MAGIC + schema_id.to_bytes(4, "big")
+
+
 class OrderCodec:
     """Encodes order events with one schema id, decodes them whatever the id."""
 
@@ -60,14 +65,23 @@ class OrderCodec:
         self.schema = dict(schema)
         self.schema_id = schema_id
         self._parsed = fastavro.parse_schema(dict(schema))
-        self._head = MAGIC + schema_id.to_bytes(4, "big")
+        self.head = head(schema_id)
         self._write, self._read = fastavro.schemaless_writer, fastavro.schemaless_reader
 
     def encode(self, event: Mapping[str, Any]) -> bytes:
         out = io.BytesIO()
-        out.write(self._head)
+        out.write(self.head)
         self._write(out, self._parsed, event)
         return out.getvalue()
+
+    def is_whole(self, value: bytes) -> bool:
+        """Whether a value of our schema is a whole event, and not a byte more."""
+        stream = io.BytesIO(value[HEADER_BYTES:])
+        try:
+            self._read(stream, self._parsed, None)
+        except Exception:  # fastavro raises whatever reading strange bytes raises
+            return False
+        return not stream.read(1)
 
     def decode(self, value: bytes) -> dict[str, Any]:
         """Decimals stay text; `event_ts` is an aware UTC datetime."""

@@ -17,7 +17,7 @@ settings.load_profile("c360")
 sys.path.append(str(Path(__file__).parent / "spark"))  # records as the connectors write them: other tiers make some, too
 
 # They run a whole lake job beside a stack, and keep a small machine busy; others mostly wait for Connect, the warehouse or a page.
-BUSY = frozenset({"test_demo.py", "test_lake_backfill.py", "test_new_column.py", "test_privacy.py"})
+BUSY = frozenset({"test_demo.py", "test_lake_backfill.py", "test_load_run.py", "test_new_column.py", "test_privacy.py"})
 # The longest ones of the Spark tier, each on a worker of its own.
 LONGEST = frozenset({"test_lake_crashes.py", "test_scd2_spark.py"})
 

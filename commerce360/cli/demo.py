@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from commerce360.cli.interrupts import ignore_signals, raise_on_signal
-from commerce360.cli.output import writable
+from commerce360.cli.output import wipe, writable
 from commerce360.local import SERVICES
 from commerce360.local.bootstrap.paths import BUILD
 
@@ -40,7 +40,7 @@ def demo(
     began = time.monotonic()
     with steps.step("checking what the stack needs") as note:
         prepare(note)
-    _wipe(state)
+    wipe(state, MARK, "the demo")
     plan = Plan(seconds=seconds, rate=rate, chaos=chaos)
     stack = Stack.open(state, shop={"orders_per_s": rate})
     try:
@@ -58,19 +58,6 @@ def demo(
         with steps.step("stopping services"):
             stack.stop()
     sys.exit(0 if report.result.equal else 1)
-
-
-def _wipe(state: Path) -> None:
-    """Start from nothing, but never delete a folder that is not ours or whose stack runs."""
-    from commerce360.errors import ConfigError
-    from commerce360.local.stack import Stack
-
-    if state.exists():
-        if any(state.iterdir()) and not (state / MARK).exists():
-            raise ConfigError(f"{state} is not empty and was not made by the demo", "choose another folder with --state")
-        Stack.clear(state)  # refuses while a supervisor runs; stops what a killed run left
-    state.mkdir(parents=True)
-    (state / MARK).touch()
 
 
 def _wait(console: object, state: Path) -> None:

@@ -13,6 +13,7 @@ from commerce360.cli import (
     bi,
     connect,
     demo,
+    load,
     privacy,
     questions,
     scd2,
@@ -38,6 +39,7 @@ app.command(context_settings=airflow.PASSED_ON)(airflow.airflow)
 app.add_typer(scd2.app, name="scd2", help="SCD2 history: rules, cases, explanations.")
 app.add_typer(connect.app, name="connect")
 app.add_typer(shop.app, name="shop")
+app.add_typer(load.app, name="load")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(bi.app, name="bi")

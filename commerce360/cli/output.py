@@ -1,4 +1,4 @@
-"""Files that a command is asked to write at its end: looked at before it begins."""
+"""Where a command writes: files that it makes at its end are looked at before it begins, and a folder of its own is emptied."""
 
 from __future__ import annotations
 
@@ -17,3 +17,15 @@ def writable(path: Path | None) -> None:
     folder = next((p for p in path.absolute().parents if p.exists()), Path("/"))
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ConfigError(f"{path} cannot be written", f"{folder} is not open to you")
+
+
+def wipe(state: Path, mark: str, maker: str) -> None:
+    """Start a stack's folder from nothing, but never delete one that is not the command's own or whose stack runs. Raises ConfigError."""
+    from commerce360.local.stack import Stack
+
+    if state.exists():
+        if any(state.iterdir()) and not (state / mark).exists():
+            raise ConfigError(f"{state} is not empty and was not made by {maker}", "choose another folder with --state")
+        Stack.clear(state)  # refuses while a supervisor runs; stops what a killed run left
+    state.mkdir(parents=True)
+    (state / mark).touch()

@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from commerce360.cli.output import writable
-from commerce360.cli.stack import DEFAULT, StateOption, read_status
-from commerce360.errors import ConfigError
+from commerce360.cli.stack import DEFAULT, StateOption, running_settings
 
 app = typer.Typer(no_args_is_help=True)
 FileArgument = Annotated[Path, typer.Argument(help="Made by `c360 shop generate`.", metavar="FILE")]
@@ -75,17 +74,12 @@ def replay(
     from rich.console import Console
 
     from commerce360.cli.interrupts import raise_on_signal
-    from commerce360.local import claim
     from commerce360.local.hold import Held
-    from commerce360.local.stack import settings_of_running
     from commerce360.steps import Steps
     from producers import replay as player
 
-    phase = read_status(state).get("phase") if claim.supervisor(state) else None
-    if phase != "running":
-        raise ConfigError(f"no stack runs in {state}" + (f": it is {phase}" if phase else ""), f"start one with `c360 up --state {state}`")
+    settings = running_settings(state)
     raise_on_signal()
-    settings = settings_of_running(state)
     with Held(state, "shop"), Steps(Console()).step("replaying") as note:
         counts = player.play(settings, file, speed, limit, since.replace(tzinfo=dt.UTC) if since else None, note)
     typer.echo(", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items())) or "nothing to play")

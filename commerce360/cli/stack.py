@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,9 @@ from commerce360.errors import C360Error, ConfigError
 from commerce360.local import SERVICES
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import ensure_ours
+
+if TYPE_CHECKING:
+    from commerce360.settings import Settings
 
 StateOption = Annotated[Path, typer.Option("--state", help="Folder of the stack: data, logs, secrets.")]
 DEFAULT = BUILD / "state" / "default"
@@ -180,18 +183,15 @@ def reconcile(
     """Compare every table at every stage of a running stack. Traffic is held meanwhile. Exit code 1 names what differs."""
     from commerce360.demo import reconcile as compare
     from commerce360.local.hold import Held
-    from commerce360.local.stack import settings_of_running
     from commerce360.reconcile.drain import Drain
     from commerce360.report import Report
     from commerce360.report import console as report_console
     from commerce360.steps import Steps
 
-    phase = read_status(state).get("phase") if supervisor_lives(state) else None
-    if phase != "running":
-        raise ConfigError(f"no stack runs in {state}" + (f": it is {phase}" if phase else ""), f"start one with `c360 up --state {state}`")
+    settings = running_settings(state)
     raise_on_signal()
     writable(json_file)
-    settings, console = settings_of_running(state), report_console()
+    console = report_console()
     steps = Steps(console)
     with Held(state, "shop"):
         with steps.step("draining") as note:
@@ -203,6 +203,16 @@ def reconcile(
     if json_file:
         report.write(json_file)
     sys.exit(0 if report.result.equal else 1)
+
+
+def running_settings(state: Path) -> Settings:
+    """Of the stack that runs in `state`. Raises ConfigError when there is none, or not yet."""
+    from commerce360.local.stack import settings_of_running
+
+    phase = read_status(state).get("phase") if supervisor_lives(state) else None
+    if phase != "running":
+        raise ConfigError(f"no stack runs in {state}" + (f": it is {phase}" if phase else ""), f"start one with `c360 up --state {state}`")
+    return settings_of_running(state)
 
 
 def read_status(state: Path) -> dict[str, Any]:

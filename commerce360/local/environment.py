@@ -16,7 +16,7 @@ from commerce360.local.state import State
 from schemas.access import TRANSFORMER, WAREHOUSE_OF
 
 
-def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settings:
+def settings_of(state: State, shop: Mapping[str, Any] | None = None, lake: Mapping[str, Any] | None = None) -> s.Settings:
     """What a process of this stack should see, in the warehouse as its owner.
 
     Values given by the environment for the shop, the lake, sentiment and the calendar are kept.
@@ -34,6 +34,7 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None) -> s.Settin
         mongo=s.Mongo(uri=mongo_uri(ports["mongo"])),
         lake=given.lake.model_copy(
             update={
+                **(lake or {}),
                 "root": str(state.data("lake")),
                 "checkpoint": str(state.data("lake-checkpoint")),
                 "jars": jars.spark_jars(),

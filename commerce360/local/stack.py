@@ -53,9 +53,10 @@ class Stack:
         self._watchers: list[threading.Thread] = []
 
     @classmethod
-    def open(cls, root: Path, shop: Mapping[str, Any] | None = None) -> Stack:
+    def open(cls, root: Path, shop: Mapping[str, Any] | None = None, lake: Mapping[str, Any] | None = None) -> Stack:
         """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it.
 
+        `shop`, `lake`: settings of theirs that are not those of the environment.
         Before anything starts, column roles must make sense and be those of the lake's tables.
         """
         addresses.isolate()
@@ -63,7 +64,7 @@ class Stack:
         end_leftovers(root)
         Identity.of(os.getpid()).save(root / "run" / "supervisor.pid")
         state = State.open(root)
-        stack = cls(state, environment.settings_of(state, shop))
+        stack = cls(state, environment.settings_of(state, shop, lake))
         stack._refuse_roles()
         stack._lock = lock
         return stack

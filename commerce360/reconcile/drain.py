@@ -84,6 +84,21 @@ class Drain:
         return ""
 
 
+def wait_for_gold(lake: Lake, timeout_s: float = 240.0) -> None:
+    """Until a first batch has made a row. Raises UnavailableError."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            batch = lake.last_batch()
+        except Exception:  # the tables are not there yet, whatever storage calls that
+            batch = None
+        if batch and batch["rows_out"]:
+            return
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"no row reached gold in {timeout_s:.0f} s", "see `c360 logs lake` and `c360 logs connect`")
+        time.sleep(0.3)
+
+
 def offsets_behind(batch: Row | None, ends: Mapping[str, Mapping[int, int]]) -> int:
     """How many offsets below `ends` the lake's last batch does not have."""
     done = json.loads(batch["offsets"]) if batch else {}

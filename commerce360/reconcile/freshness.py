@@ -38,7 +38,7 @@ def queryable(path: Path) -> dict[int, float]:
 def measure(lake: Lake, loader_notes: Path, since: dt.datetime, until: dt.datetime) -> dict[str, dict[str, float]]:
     """Percentiles in seconds per hop over all changes that were committed at a source in [since, until]."""
     committed = {row["batch_id"]: row["committed_at"].timestamp() for row in lake.batches()}
-    shown = _carried(queryable(loader_notes), committed)
+    shown = carried(queryable(loader_notes), committed)
     late: dict[str, list[float]] = {hop: [] for hop in HOPS}
     for table, more in MEASURED:
         for event, kafka, batch in _changes(lake, table, since, until, more):
@@ -62,7 +62,7 @@ def _changes(lake: Lake, table: Table, since: dt.datetime, until: dt.datetime, m
         yield row["event_ts"], row["kafka_ts"], row["batch_id"]
 
 
-def _carried(shown: dict[int, float], batches: Iterable[int]) -> dict[int, float]:
+def carried(shown: dict[int, float], batches: Iterable[int]) -> dict[int, float]:
     """The loader notes the newest batch of a round; the batches below it became queryable with it."""
     made: dict[int, float] = {}
     latest: float | None = None

@@ -156,3 +156,28 @@ def test_a_killed_process_loses_nothing_that_it_had_recorded(tmp_path: Path) -> 
     assert found is not None
     assert [i.seq for i in found.intents][:last] == list(range(1, last + 1))
     assert [a.offset for a in found.acks][:last] == list(range(1, last + 1))
+
+
+def test_a_run_that_lives_is_nobody_elses_to_send_nor_to_settle(tmp_path: Path) -> None:
+    """A load test's ledger, and a shop that is started again beside it."""
+    replay = open_ledger(tmp_path)
+    early, _ = replay.intend([value(1), value(2)])
+    replay.acknowledge(early, 0, 0)
+    replay.flush_acks()
+    with open_ledger(tmp_path) as shop:
+        assert shop.unacknowledged() == []
+        (late,) = replay.intend([value(3)])
+        replay._file.close()  # killed, before the shop settles
+        shop.settle(including_this_run=True)
+    with open_ledger(tmp_path) as next_shop:
+        assert [intent for intent, _ in next_shop.unacknowledged()] == [Intent(1, 2, value(2)), late]
+        next_shop.settle(including_this_run=True)
+    with open_ledger(tmp_path) as last:
+        assert last.unacknowledged() == []
+
+
+def test_all_values_are_told(tmp_path: Path) -> None:
+    for numbers in ((1, 2), (3,)):
+        with open_ledger(tmp_path) as ledger:
+            ledger.intend([value(n) for n in numbers])
+    assert list(Ledger.values(tmp_path)) == [value(n) for n in (1, 2, 3)]
