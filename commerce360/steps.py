@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 PLAIN_EVERY_S = 10.0
 
@@ -26,13 +26,13 @@ class Steps:
         self._note: Note | None = None
 
     def say(self, line: str) -> None:
-        self.console.print(escape(line))
+        self.console.print(line, markup=False, emoji=False)
 
     def event(self, line: str) -> None:
         """Something happened inside the running step, such as a service that became ready."""
         if self._note is not None and self.console.is_terminal:
             self._note(line)
-        self.console.print(f"  {escape(line)}", style="dim", highlight=False)
+        self._plain_line(f"  {line}", style="dim")
 
     @contextmanager
     def step(self, title: str, total_s: float | None = None) -> Iterator[Note]:
@@ -45,38 +45,42 @@ class Steps:
                 yield note
             finally:
                 self._note = None
-        self.console.print(f"[green]done[/] {escape(title)} [dim]{time.monotonic() - began:.1f} s[/]", highlight=False)
+        self.console.print(Text.assemble(("done", "green"), f" {title} ", (f"{time.monotonic() - began:.1f} s", "dim")))
 
     @contextmanager
     def _live(self, title: str, total_s: float | None) -> Iterator[Note]:
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
         )
         with Progress(*columns, console=self.console, transient=True) as progress:
-            task = progress.add_task(escape(title), total=total_s, note="")
+            task = progress.add_task(title, total=total_s, note="")
             began = time.monotonic()
 
             def note(text: str, share: float | None = None) -> None:
                 if share is not None:
-                    progress.update(task, note=escape(text), total=1.0, completed=share)
+                    progress.update(task, note=text, total=1.0, completed=share)
                 else:
-                    progress.update(task, note=escape(text), completed=time.monotonic() - began if total_s else None)
+                    progress.update(task, note=text, completed=time.monotonic() - began if total_s else None)
 
             yield note
 
     @contextmanager
     def _plain(self, title: str) -> Iterator[Note]:
-        self.console.print(f"{title} ...", highlight=False, markup=False)
+        self._plain_line(f"{title} ...")
         said, shown = time.monotonic(), ""
 
         def note(text: str, share: float | None = None) -> None:
             nonlocal said, shown
             if text != shown and time.monotonic() - said >= PLAIN_EVERY_S:
                 said, shown = time.monotonic(), text
-                self.console.print(f"  {text}", highlight=False, markup=False)
+                self._plain_line(f"  {text}")
 
         yield note
+
+    def _plain_line(self, text: str, style: str = "") -> None:
+        """As it is: `[x]` and `:100:` in a profile are no markup and no picture."""
+        self.console.print(Text(text, style))
