@@ -103,12 +103,29 @@ def replay(job: Replay, note: Note = lambda *_: None, begun: Callable[[float], N
         workers = [_start(context, job, number, None if job.as_is else tag, counters) for number in range(job.processes)]
         stack.callback(_end, workers)
         _await_ready(workers)
-        start_ns, started_us = time.monotonic_ns() + int(LEAD_S * 1e9), time.time_ns() // 1000 + int(LEAD_S * 1e6)
+        offset_ns = wall_offset_ns()
+        start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
+        started_us = (start_ns + offset_ns) // 1000
         for worker in workers:
             worker.pipe.send((start_ns, started_us))
         begun(started_us / 1e6)
         interrupted = _watch(workers, counters, job.profile.total, note)
-    return _outcome(job, tag, started_us, workers, counters, interrupted)
+    drift_us = (wall_offset_ns() - offset_ns) // 1000
+    outcome = _outcome(job, tag, started_us, workers, counters, interrupted)
+    outcome.result |= {"interrupted": interrupted, "clock_drift_us": drift_us}
+    return outcome
+
+
+def wall_offset_ns() -> int:
+    """Nanoseconds from the monotonic to the wall clock: senders keep time by the one, whoever finds an event later by the other.
+
+    The reading that took the least time, of some: a process may be stopped between two clocks.
+    """
+    found = []
+    for _ in range(20):
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        found.append((after - before, wall - (before + after) // 2))
+    return min(found)[1]
 
 
 def _check(recording: Recording, job: Replay) -> None:

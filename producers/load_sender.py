@@ -30,6 +30,7 @@ from producers.sinks import Bulk, Sink
 Ints = npt.NDArray[np.int64]
 BURST, BULK_BURST = 64, 512  # events between two looks at the clock and the acknowledgements
 LOOK_US = 100_000  # between two looks at whether to stop
+FINISH_S = 630.0  # longer than any client goes on trying: at the end an event is acknowledged or given up, and never cut off
 POLL_US = 2_000  # librdkafka waits whole milliseconds: what is due sooner is slept for
 NAP_US = 250  # an acknowledgement that comes meanwhile is seen that much later
 FULL_S = 0.001
@@ -239,7 +240,7 @@ class Sender:
         stop: Callable[[], bool],
         tell: Tell = lambda *_: None,
         misses: bool = True,
-        flush_s: float = 60.0,
+        flush_s: float = FINISH_S,
         stopped_flush_s: float = 10.0,
     ) -> None:
         """`misses`: count what was due and is not sent, should it be stopped; where everything is due, that is all the rest."""

@@ -222,6 +222,8 @@ class Recording:
                 f"{path} is a recording of format {header.get('format')}, this is {FORMAT}",
                 "record it again with this version of commerce360",
             )
+        if missing := [f.name for f in fields(cls)[1:] if f.name not in header]:
+            raise C360Error(f"{path} is damaged: its header has no {missing[0]}", "record it again")
         made = cls(path, *(header[f.name] for f in fields(cls)[1:]))
         if not made.count:
             raise ConfigError(f"{path} holds no event", "record it again")

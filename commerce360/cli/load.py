@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commerce360.cli import load_report, load_run
-from commerce360.cli.output import writable
+from commerce360.cli.output import writable, write_json
 from commerce360.cli.stack import DEFAULT, StateOption, running_settings
 from commerce360.errors import C360Error, ConfigError
 from schemas.topics import ORDER_EVENTS
@@ -106,7 +105,7 @@ def _tell_recording(made: Recording) -> None:
 
 @app.command()
 def replay(
-    file: FileArgument,
+    file: Annotated[Path, typer.Argument(help="Recording of order events.", metavar="FILE", exists=True, dir_okay=False, readable=True)],
     speed: Annotated[str | None, typer.Option(help="As recorded, but so many times as fast: 10x, 0.5x. 1x if no other is given.")] = None,
     rate: Annotated[str | None, typer.Option(help="Events per second; or max: all are due at once.")] = None,
     profile: Annotated[
@@ -145,9 +144,7 @@ def replay(
     raise_on_signal()
     with Steps(Console()).step("replaying") as note:
         outcome = load_replay.replay(job, note)
-    if json_file:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(outcome.result))
+    write_json(json_file, outcome.result)
     _tell_result(outcome.result)
     _leave(outcome)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commerce360.cli.interrupts import ignore_signals, raise_on_signal
-from commerce360.cli.output import wipe, writable
+from commerce360.cli.output import wipe, writable, write_json
 from commerce360.local.bootstrap.paths import BUILD
 
 if TYPE_CHECKING:
@@ -41,10 +40,10 @@ def run(
     writable(folder / "x.json")
     with _running(given, state) as (load, steps):
         found = load.measure(given, text)
-    name = folder / f"{given.name}-{int(found.started_at)}"
-    found.write(name.with_suffix(".json"))
-    html.write(found, name.with_suffix(".html"))
-    junit.write(found, name.with_suffix(".xml"))
+        name = folder / f"{given.name}-{int(found.started_at)}"
+        found.write(name.with_suffix(".json"))
+        html.write(found, name.with_suffix(".html"))
+        junit.write(found, name.with_suffix(".xml"))
     terminal.show(found, console())
     steps.say(f"reports: {name}.json, .html, .xml")
     sys.exit(0 if found.passed else 1)
@@ -58,23 +57,28 @@ def find_max(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what was found to this file as JSON.")] = None,
     state: StateOption = DEFAULT,
 ) -> None:
-    """The highest rate at which the scenario's thresholds hold, and which stage stands in the way. Its profile and faults are left out."""
+    """The highest rate at which the scenario's thresholds hold, and which stage stands in the way.
+
+    Its profile and faults are left out, and so are thresholds of reconciliation and recovery; all stages are reconciled once, at the end.
+    """
     from commerce360.load import scenario as scenarios
     from commerce360.load import search
 
     given, text = scenarios.read(scenario)
+    warm = given.at_rate(first, step_s)
     writable(json_file)
     with _running(given, state) as (load, steps):
 
-        def tell(step: search.Step) -> None:
+        def tell(found: search.Found) -> None:
+            step = found.steps[-1]
             steps.say(f"{step.rate:,.0f}/s {'holds' if step.holds else f'does not hold: {step.why}'}")
+            write_json(json_file, found.as_json())  # a search takes long: what is known is kept
 
         steps.say("warming up")
-        load.measure(given.at_rate(first, step_s), reconciles=False)
+        load.measure(warm, reconciles=False)
         found = search.find_max(lambda rate: load.measure(given.at_rate(rate, step_s), text, reconciles=False), first, top, tell=tell)
         reconciled = load.reconcile()
-    if json_file:
-        json_file.write_text(json.dumps({**found.as_json(), "reconciled": reconciled.equal}, indent=2) + "\n")
+        write_json(json_file, {**found.as_json(), "reconciled": reconciled.equal})
     above = f", {found.above:,.0f}/s does not" if found.above else ""
     steps.say(f"{found.rate:,.0f} orders/s hold{above}; in the way: {found.bottleneck}")
     steps.say("all stages are equal" if reconciled.equal else "stages differ: " + "; ".join(reconciled.problems[:3]))

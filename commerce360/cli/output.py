@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from commerce360.errors import ConfigError
 
@@ -17,6 +19,15 @@ def writable(path: Path | None) -> None:
     folder = next((p for p in path.absolute().parents if p.exists()), Path("/"))
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ConfigError(f"{path} cannot be written", f"{folder} is not open to you")
+
+
+def write_json(path: Path | None, found: dict[str, Any]) -> None:
+    """All of it or nothing: a reader never finds half a file. Raises ValueError for a number that JSON does not have."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+        part.replace(path)
 
 
 def wipe(state: Path, mark: str, maker: str) -> None:

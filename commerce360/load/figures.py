@@ -15,6 +15,7 @@ from commerce360.load.spread import NAMES, SHARES
 
 RECOVERY = "recovery_s"  # the one whose rule says more than a bound
 PER_MS = {"s": 0.001, "ms": 1.0}
+LAST_S = 5.0  # a lag that was last seen earlier may be anything by the end
 _PERCENTILE = re.compile(rf"({'|'.join(HOPS)})\.({'|'.join(SHARES)})_(s|ms)")
 _RATIO = re.compile(rf"({'|'.join(HOPS)})\.({'|'.join(SHARES)})_over_({'|'.join(SHARES)})")
 
@@ -83,18 +84,28 @@ def _share(run: RunResult) -> Figure:
 
 
 def _acked_per_s(run: RunResult) -> Figure:
-    """Events of the measured part that Kafka acknowledged, whenever, over its length."""
+    """Acknowledgements that came within the measured part, whenever their events were due, over its length."""
     hop = run.hop("kafka")
     if hop is None or run.measured_s <= 0:
         return Figure(None, "/s", "no acknowledgement was counted" if hop is None else "the measured part has no length")
-    return Figure(hop.count / run.measured_s, "/s")
+    pairs = zip(hop.seconds.t, hop.seconds.arrived, strict=True)
+    return Figure(sum(n for t, n in pairs if run.warm_up_s <= t < run.until_s) / run.measured_s, "/s")
 
 
-def _counter(read: Callable[[Counters], int]) -> Measure:
+def _failed(run: RunResult) -> Figure:
+    return Figure(float(run.counters.failed), "events") if run.counters.intended else Figure(None, "events", "no event was intended")
+
+
+def _unseen(read: Callable[[Counters], int]) -> Measure:
+    """Acknowledged and not seen. More that were seen than were acknowledged hide how many are missing: that is no figure."""
+
     def measure(run: RunResult) -> Figure:
         if not run.counters.intended:
             return Figure(None, "events", "no event was intended")
-        return Figure(float(read(run.counters)), "events")
+        missing = run.counters.acked - read(run.counters)
+        return (
+            Figure(float(missing), "events") if missing >= 0 else Figure(None, "events", f"{-missing:,} more were seen than acknowledged")
+        )
 
     return measure
 
@@ -105,7 +116,11 @@ def _lag(name: str, unit: str, pick: Callable[[list[float]], float]) -> Measure:
     def measure(run: RunResult) -> Figure:
         series = run.one_series("lag", name)
         values = series.within(run.warm_up_s, run.until_s) if series else []
-        return Figure(pick(values), unit) if values else Figure(None, unit, f"the lag of the {name} has no sample in the measured part")
+        if series is None or not values:
+            return Figure(None, unit, f"the lag of the {name} has no sample in the measured part")
+        if not series.within(run.until_s - LAST_S, run.until_s):
+            return Figure(None, unit, f"the lag of the {name} has no sample in the last {LAST_S:g} s of the measured part")
+        return Figure(pick(values), unit)
 
     return measure
 
@@ -126,18 +141,18 @@ def _memory(run: RunResult) -> Figure:
 
 
 def _cores(run: RunResult) -> Figure:
-    if run.measured_s <= 0 or not any(p.t for p in run.processes):
+    if run.measured_s <= 0 or not any(p.t for p in run.services):
         return Figure(None, "cores", "no processor time was sampled in the measured part")
-    return Figure(sum(p.cpu_s(run.warm_up_s, run.until_s) for p in run.processes) / run.measured_s, "cores")
+    return Figure(sum(p.cpu_s(run.warm_up_s, run.until_s) for p in run.services) / run.measured_s, "cores")
 
 
 FIGURES: dict[str, Measure] = {
     "throughput.min_share": _share,
     "throughput.acked_per_s": _acked_per_s,
-    "failed": _counter(lambda c: c.failed),
-    "unseen.consumer": _counter(lambda c: c.acked - c.consumer),
-    "unseen.gold": _counter(lambda c: c.acked - c.gold),
-    "unseen.warehouse": _counter(lambda c: c.acked - c.warehouse),
+    "failed": _failed,
+    "unseen.consumer": _unseen(lambda c: c.consumer),
+    "unseen.gold": _unseen(lambda c: c.gold),
+    "unseen.warehouse": _unseen(lambda c: c.warehouse),
     "lag.end_records": _lag("lake", "records", lambda values: values[-1]),
     "lag.max_records": _lag("lake", "records", max),
     "lag.end_batches": _lag("loader", "batches", lambda values: values[-1]),
@@ -151,6 +166,7 @@ FIGURES: dict[str, Measure] = {
     "cpu.mean_cores": _cores,
 }
 
+OF_WHOLE_RUNS = frozenset({"reconcile.equal", "lost", "doubled", "changed", "rejected", RECOVERY})  # a step of a search has none of them
 STEADY_S = 5  # so many seconds with events in a row make a recovery
 
 

@@ -23,6 +23,7 @@ METHOD_NOTE = (
     "Every latency counts from the moment at which the scenario meant the event to be sent, whether or not the sender was late; "
     "every event is counted, none sampled. An event that did not arrive counts as later than all others."
 )
+LOAD_TEST = "load test"  # its own process: of no service, and not in their sums
 STAND_IN_NOTE = "The last hop is the local stand-in of Snowflake: it proves the protocol, not the speed."
 
 
@@ -74,8 +75,8 @@ class Process:
     memory_mb: list[float] = field(default_factory=list)
 
     def cpu_s(self, from_s: float, until_s: float) -> float:
-        """Core-seconds used within these times."""
-        starts = [from_s, *self.t[:-1]]
+        """Core-seconds used within these times. The first sample is of as long a time as the second."""
+        starts = [2 * self.t[0] - self.t[1] if len(self.t) > 1 else from_s, *self.t[:-1]]
         return sum(
             cores * max(0.0, min(until_s, end) - max(from_s, start))
             for start, end, cores in zip(starts, self.t, self.cpu_cores, strict=True)
@@ -139,9 +140,15 @@ class Environment:
         return cls(os.cpu_count() or 0, round(memory_mb), system, platform.python_version(), load, dict(versions))
 
 
+PROBLEM = "the run itself"
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """One threshold against what was measured. `value` is None where it could not be: then it is not passed."""
+    """One threshold against what was measured. `value` is None where it could not be: then it is not passed.
+
+    What went wrong without being a threshold's is one, too, with the name PROBLEM.
+    """
 
     name: str
     rule: str
@@ -149,6 +156,10 @@ class Outcome:
     unit: str
     passed: bool
     reason: str = ""
+
+    @classmethod
+    def problem(cls, reason: str) -> Outcome:
+        return cls(PROBLEM, "no problem", None, "", False, reason)
 
 
 @dataclass
@@ -186,9 +197,13 @@ class RunResult:
     def one_series(self, group: str, name: str) -> Series | None:
         return next((s for s in self.series if s.group == group and s.name == name), None)
 
+    @property
+    def services(self) -> list[Process]:
+        return [p for p in self.processes if p.name != LOAD_TEST]
+
     def memory_mb(self) -> tuple[list[float], list[float]]:
-        """(times, memory of all processes together); a process counts with its latest sample until it has a new one."""
-        samples = sorted((t, i, mb) for i, p in enumerate(self.processes) for t, mb in zip(p.t, p.memory_mb, strict=True))
+        """(times, memory of all services together); a process counts with its latest sample until it has a new one."""
+        samples = sorted((t, i, mb) for i, p in enumerate(self.services) for t, mb in zip(p.t, p.memory_mb, strict=True))
         latest: dict[int, float] = {}
         made: dict[float, float] = {}
         for t, i, mb in samples:

@@ -16,7 +16,7 @@ from commerce360.errors import C360Error, UnavailableError
 from commerce360.lake import Lake
 from commerce360.load import arrivals, thresholds
 from commerce360.load.faults import Breaker
-from commerce360.load.result import Environment, Reconciled, RunResult
+from commerce360.load.result import Environment, Outcome, Reconciled, RunResult
 from commerce360.load.sampling import Sampler
 from commerce360.load.scenario import Scenario
 from commerce360.local import environment
@@ -29,6 +29,7 @@ from schemas.topics import ORDER_EVENTS
 
 RECORDED_PER_S = 1_000.0  # of the recording; the profile says when they are sent
 STOP_S = 30.0
+DRIFT_US = 20_000
 
 
 class LoadRun:
@@ -61,20 +62,24 @@ class LoadRun:
     def measure(self, scenario: Scenario, definition: str = "", reconciles: bool = True) -> RunResult:
         """Replay, and all that the scenario wants beside it; then drain, reconcile, look up every event, and judge.
 
-        Raises UnavailableError for a stage that does not drain, C360Error for a replay that could not go on.
+        What goes wrong on the way, such as an event that Kafka did not take or a stage that does not drain, is an outcome of the run:
+        figures are worth most where something broke. Raises C360Error when nothing was sent, KeyboardInterrupt when it was interrupted.
         """
         breaker = Breaker(self.stack, scenario.faults, self.steps.event)
         sampler = Sampler(self.stack)
         with self._shop(scenario), self._consumer():
             sampler.start()
             try:
-                replay = self._replay(scenario, breaker.start)
+                try:
+                    replay, problems = self._replay(scenario, breaker.start)
+                    time.sleep(max(0.0, replay["started_at"] + scenario.lasts_s - time.time()))  # a profile may end with a silence
+                finally:
+                    undone = breaker.stop()
             finally:
-                breaker.stop()
                 sampler.stop()
-            self._settle(replay)
+            problems += undone
+            reconciled = self._settle(replay, problems, reconciles)
         started_at = float(replay["started_at"])
-        reconciled = self.reconcile() if reconciles else None
         series, processes = sampler.found(started_at)
         run = RunResult(
             scenario=scenario.name,
@@ -91,7 +96,7 @@ class LoadRun:
             environment=self.here,
         )
         self._look_up(run, replay, arrivals.Window(replay, scenario.warm_up_s, scenario.measured_s))
-        run.outcomes = thresholds.judge(scenario.rules(), run)
+        run.outcomes = [*map(Outcome.problem, problems), *thresholds.judge(scenario.rules(), run)]
         return run
 
     def _look_up(self, run: RunResult, replay: dict[str, Any], window: arrivals.Window) -> None:
@@ -101,19 +106,25 @@ class LoadRun:
         run.hops = [*arrivals.sent_and_acked(replay, window), consumer, *landed]
         run.counters = arrivals.counters(replay, seen, gold, warehouse)
 
-    def _settle(self, replay: dict[str, Any]) -> None:
-        """All traffic has stopped but for what is on its way."""
+    def _settle(self, replay: dict[str, Any], problems: list[str], reconciles: bool) -> Reconciled | None:
+        """Let what is on its way arrive, then compare. What does not arrive in time is a problem of the run."""
         if self.stack.supervisor.running["shop"].wanted.is_set():
             self.stack.stop_service("shop")
-        with self.steps.step("draining") as note:
-            Drain(self.stack.settings(), note).wait(timeout_s=max(300.0, replay["intended"] / 200))
+        try:
+            with self.steps.step("draining") as note:
+                Drain(self.stack.settings(), note).wait(timeout_s=max(300.0, replay["intended"] / 200))
+            return self.reconcile() if reconciles else None
+        except UnavailableError as error:
+            problems.append(error.message)
+            return None
 
     def reconcile(self) -> Reconciled:
         """Every table at every stage; all traffic must have stopped."""
         with self.steps.step("reconciling") as note:
             return Reconciled.of(Reconciler(self.stack.settings(), note).run().as_json())
 
-    def _replay(self, scenario: Scenario, begun: Callable[[float], None]) -> dict[str, Any]:
+    def _replay(self, scenario: Scenario, begun: Callable[[float], None]) -> tuple[dict[str, Any], list[str]]:
+        """What was sent, and what went wrong with it."""
         settings, schema = self.stack.settings(), wire.order_schema()
         job = load_replay.Replay(
             settings,
@@ -126,9 +137,17 @@ class LoadRun:
         )
         with self.steps.step(f"replaying {scenario.profile}", total_s=scenario.lasts_s) as note:
             outcome = load_replay.replay(job, lambda text, share: note(f"{text}, {_lag_line(settings.state)}", share), begun)
-        if outcome.problems:
-            raise C360Error("; ".join(outcome.problems), outcome.hint)
-        return outcome.result
+        result, problems = outcome.result, list(outcome.problems)
+        if result["interrupted"]:
+            raise KeyboardInterrupt
+        if not result["sent"]:
+            raise C360Error("; ".join(problems) or "nothing was sent", outcome.hint)
+        if abs(result["clock_drift_us"]) > DRIFT_US:
+            moved = result["clock_drift_us"] / 1000
+            problems.append(
+                f"the machine's clock was moved by {moved:.1f} ms: latencies to the consumer, gold and the warehouse are wrong by it"
+            )
+        return result, problems
 
     @contextmanager
     def _shop(self, scenario: Scenario) -> Iterator[None]:
@@ -158,10 +177,18 @@ class LoadRun:
             _wait(ready.exists, STOP_S, child, "the consumer of the load test does not start")
             yield
         finally:
-            child.terminate()
-            child.wait(STOP_S)
+            _end(child)
         if not out.exists():
             raise C360Error("the consumer of the load test left without its file", f"see {self.folder / 'consumer.log'}")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _wait(what: Callable[[], bool], timeout_s: float, child: subprocess.Popen[bytes], failure: str) -> None:

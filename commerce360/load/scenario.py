@@ -25,17 +25,20 @@ for_s = 120
 
 from __future__ import annotations
 
+import difflib
 import tomllib
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from commerce360.errors import ConfigError
-from commerce360.load import thresholds
+from commerce360.load import figures, thresholds
 from commerce360.load.result import Phase
 from commerce360.load.thresholds import Threshold
 from commerce360.local import SERVICES
+from commerce360.settings import Lake, Shop
 from producers import profile
 
 FOLDER = Path("tests/load/scenarios")  # of a checkout
@@ -95,8 +98,18 @@ class Scenario(BaseModel):
         return thresholds.parse(self.thresholds)
 
     def at_rate(self, per_s: float, lasts_s: int) -> Scenario:
-        """The same with a constant rate and without faults: a step of the search for the highest one."""
-        return self.model_copy(update={"profile": f"soak:{per_s:.0f}:{lasts_s}s", "faults": ()})
+        """A step of the search for the highest rate: a constant one, without faults, and without the thresholds that a whole run has.
+
+        At most a third of a step is warm-up: the stack is warm. Raises ConfigError for one that cannot be judged.
+        """
+        left = {name: rule for name, rule in thresholds.flat(self.thresholds) if name not in figures.OF_WHOLE_RUNS}
+        if not left:
+            raise ConfigError(f"scenario {self.name} has no threshold that a step could hold", "give it one, such as gold.p99_s")
+        warm_up_s = min(self.warm_up_s, lasts_s // 3)
+        more = {"profile": f"soak:{per_s:g}:{lasts_s}s", "warm_up_s": warm_up_s, "faults": (), "thresholds": left}
+        made = self.model_copy(update=more)
+        made.check()
+        return made
 
     def check(self) -> None:
         """Raises ConfigError for what only shows when its parts are put together."""
@@ -108,9 +121,28 @@ class Scenario(BaseModel):
             raise ConfigError(
                 f"a fault of {late[0].service} ends after the profile, at {late[0].at_s + late[0].for_s:g} s", "let it end before"
             )
+        for one, other in combinations(self.faults, 2):
+            if one.service == other.service and one.at_s <= other.at_s + other.for_s and other.at_s <= one.at_s + one.for_s:
+                raise ConfigError(f"two faults of {one.service} at the same time", "let one end before the other begins")
         if "orders_per_s" in self.shop:
             raise ConfigError("[shop] orders_per_s: orders come from the replay", "say it with `profile`")
+        _check_settings("shop", Shop, self.shop)
+        _check_settings("lake", Lake, self.lake)
         self.rules()
+
+
+def _check_settings(part: str, of: type[BaseModel], given: dict[str, float]) -> None:
+    """Raises ConfigError for a name that is none, and a value that does not fit: what is ignored would be another scenario."""
+    if unknown := sorted(given.keys() - of.model_fields.keys()):
+        near = difflib.get_close_matches(unknown[0], of.model_fields, 1)
+        raise ConfigError(
+            f"[{part}] {unknown[0]}: there is no such setting", f"did you mean {near[0]}?" if near else "see commerce360/settings.py"
+        )
+    try:
+        of.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"[{part}] {'.'.join(map(str, first['loc']))}: {first['msg']}", "see docs/load.md for a scenario") from error
 
 
 def read(given: str) -> tuple[Scenario, str]:

@@ -49,18 +49,18 @@ class Threshold:
 
 def parse(table: Mapping[str, Any]) -> list[Threshold]:
     """The `[thresholds]` of a scenario. Raises ConfigError for a name that is no figure, or a rule that is none."""
-    return [_recovery(table[name], table) if name == RECOVERY else _threshold(name, rule) for name, rule in _flat(table)]
+    return [_recovery(table[name], table) if name == RECOVERY else _threshold(name, rule) for name, rule in flat(table)]
 
 
 def judge(thresholds: Iterable[Threshold], run: RunResult) -> list[Outcome]:
     return [threshold.judge(run) for threshold in thresholds]
 
 
-def _flat(table: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
     """TOML makes tables of names with dots that are not quoted."""
     for name, rule in table.items():
         if isinstance(rule, Mapping):
-            yield from _flat(rule, f"{above}{name}.")
+            yield from flat(rule, f"{above}{name}.")
         else:
             yield f"{above}{name}", rule
 
@@ -88,7 +88,7 @@ def _rule(name: str, rule: Any) -> tuple[str, float]:
 def _recovery(rule: Any, table: Mapping[str, Any]) -> Threshold:
     """The bound is that after `until`, else that of the scenario's own `gold.p99_s`."""
     found = _UNTIL.fullmatch(rule) if isinstance(rule, str) else None
-    own = dict(_flat(table)).get("gold.p99_s")
+    own = dict(flat(table)).get("gold.p99_s")
     if found:
         sign, most_s = _rule(RECOVERY, found[1])
         hop, percentile, unit, bound = found[2], found[3], found[4], float(found[6])

@@ -36,8 +36,15 @@ def test_phases_and_lengths_come_from_the_profile(write) -> None:
     found, _ = read(write(GOOD))
     assert found.phases == [Phase("ramp", 0.0, 10.0), Phase("soak", 10.0, 40.0)]
     assert (found.lasts_s, found.measured_s) == (40, 30)
-    step = found.at_rate(250, 60)
-    assert (step.profile, step.measured_s, step.thresholds) == ("soak:250:60s", 50, found.thresholds)
+
+
+def test_a_step_of_a_search_has_the_thresholds_that_a_step_can_hold(write) -> None:
+    rules = '[thresholds]\n"gold.p99_s" = "<= 3"\nreconcile.equal = true\nlost = 0\n"recovery_s" = "<= 9 until gold.p99_s <= 3"\n'
+    step = read(write(GOOD + rules))[0].at_rate(250, 60)
+    assert (step.profile, step.measured_s, step.thresholds) == ("soak:250:60s", 50, {"gold.p99_s": "<= 3"})
+    assert read(write(GOOD + rules))[0].at_rate(250, 21).measured_s == 14
+    with pytest.raises(ConfigError, match="no threshold"):
+        read(write(GOOD))[0].at_rate(250, 60)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +57,10 @@ def test_phases_and_lengths_come_from_the_profile(write) -> None:
         (GOOD + '[[faults]]\nservice = "lake"\nkind = "kill"\nat_s = 1\nfor_s = 1\n', "a kill takes no for_s"),
         (GOOD + '[[faults]]\nservice = "lake"\nat_s = 30\nfor_s = 20\n', "ends after the profile"),
         (GOOD + "[shop]\norders_per_s = 3\n", "orders come from the replay"),
+        (GOOD + "[shop]\nrow_change_per_s = 3\n", "row_change_per_s: there is no such setting"),
+        (GOOD + "[shop]\ncustomers = 2.5\n", "customers"),
+        (GOOD + "[lake]\ntriger_s = 3\n", "triger_s: there is no such setting"),
+        (GOOD + 2 * '[[faults]]\nservice = "lake"\nat_s = 1\nfor_s = 9\n', "two faults of lake"),
         (GOOD.replace("soak:100", "hover:100"), "no phase"),
         (GOOD + "[thresholds\n", "no TOML"),
         (GOOD.replace('"mine"', '"My test"'), "name"),

@@ -281,6 +281,7 @@ def test_an_interrupted_replay_flushes_and_tells_what_was_sent(settings: Setting
     assert err.strip() == "stopped"
     result = json.loads((tmp_path / "r.json").read_text())
     assert not result["complete"]
+    assert result["interrupted"]
     assert 200 <= result["sent"] == result["acked"] <= result["intended"] < result["planned"]
     assert len(records(settings, topic, result["sent"])) == result["sent"]
 
