@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 TARGET = 0.25
 MUST = ("connector.class", "database.hostname", "database.port", "database.user", "database.password", "plugin.name")
 MUST += ("publication.name", "publication.autocreate.mode", "signal.data.collection")
+MUST += ("topic.creation.default.replication.factor", "topic.creation.default.partitions")
 ASKS, IS_DATA, KEEPALIVE_LSN = 17, b"w", slice(1, 9)  # of a keepalive message: does the server want an answer?
 HEAD = 25  # of XLogData: its kind, start, end and time
 WARM = 20  # rows before the measured ones
@@ -69,7 +70,6 @@ def measured(rows: int) -> dict[str, Any]:
     load, seen = os.getloadavg()[0], {way: {} for way in ("raw", "ours", "defaults")}  # type: dict[str, dict[int, float]]
     stop = threading.Event()
     with tempfile.TemporaryDirectory() as folder, connect_cluster(Path(folder)) as connect, connect.database("bench") as db:
-        deploy(connect, db)
         readers = [
             threading.Thread(target=read_raw, args=(connect, seen["raw"], stop)),
             threading.Thread(
@@ -79,6 +79,7 @@ def measured(rows: int) -> dict[str, Any]:
         for reader in readers:
             reader.start()
         try:
+            deploy(connect, db)
             committed = write(db, range(1, 1 + WARM), seen) | write(db, range(1 + WARM, 1 + WARM + rows), seen)
         finally:
             stop.set()
@@ -98,7 +99,7 @@ def deploy(connect: ConnectCluster, db: psycopg.Connection[Any]) -> None:
     connect.client.put_config("bench-ours", ours)
     connect.client.put_config("bench-defaults", {**same, "topic.prefix": "dflt", "slot.name": "bench_defaults"})
     reading = "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'bench_%' AND active"
-    wait("both read their slots", lambda: (row := db.execute(reading).fetchone()) and row[0] == 2)
+    wait("all three read their slots", lambda: (row := db.execute(reading).fetchone()) and row[0] == 3)
 
 
 def write(db: psycopg.Connection[Any], ids: range, seen: dict[str, dict[int, float]]) -> dict[int, float]:
