@@ -71,8 +71,8 @@ class Scenario(BaseModel):
     processes: int = Field(default=1, ge=1, le=16)
     recorded: int = Field(default=5_000, ge=1)
     seed: int = 360
-    shop: dict[str, float] = {}
-    lake: dict[str, float] = {}
+    shop: dict[str, int | float] = {}
+    lake: dict[str, int | float] = {}
     faults: tuple[FaultPlan, ...] = ()
     thresholds: dict[str, Any] = {}
 
@@ -131,7 +131,7 @@ class Scenario(BaseModel):
         self.rules()
 
 
-def _check_settings(part: str, of: type[BaseModel], given: dict[str, float]) -> None:
+def _check_settings(part: str, of: type[BaseModel], given: dict[str, int | float]) -> None:
     """Raises ConfigError for a name that is none, and a value that does not fit: what is ignored would be another scenario."""
     if unknown := sorted(given.keys() - of.model_fields.keys()):
         near = difflib.get_close_matches(unknown[0], of.model_fields, 1)

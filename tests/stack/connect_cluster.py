@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from in_process import c360
 from local_ports import free_port, new_state
 
 from commerce360.cli.connect.session import Choice
@@ -60,17 +59,9 @@ class ConnectCluster:
     def command(self, *args: str) -> list[str]:
         return [sys.executable, "-m", "commerce360.cli.main", "connect", "--state", str(self.root), *args]
 
-    def cli(self, *args: str, stdin: str | None = None, timeout_s: float = 180, **env: str) -> Done:
-        """Run `c360 connect ARGS` in a process of its own, without a terminal."""
-        done = subprocess.run(
-            self.command(*args),
-            input=stdin or "",
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-            env={**os.environ, **env},
-        )
+    def cli(self, *args: str, stdin: str = "", **env: str) -> Done:
+        """Run `c360 connect ARGS` without a terminal."""
+        done = c360("connect", "--state", str(self.root), *args, stdin=stdin, **env)
         return Done(done.returncode, done.stdout, done.stderr)
 
     def context(self, file: Path, url: str) -> list[str]:
