@@ -2,8 +2,9 @@
 
 Rates are doubled until one does not hold, then the gap is halved until it is small. A step is long enough to see a lag grow, and holds only
 if every threshold does and no lag grew: at a rate above what a stage can take, its lag grows by the difference, however good the figures
-of the first seconds were. Growth that could be noise counts as none: 5 % of the rate in records, five batches of the loader. A step that
-failed once is tried again: machines have bad moments, and a limit is what fails twice. One that breaks off did not hold.
+of the first seconds were. Growth that could be noise counts as none: 5 % of the rate in records, five batches of the loader, and what is no
+more than the lag's own swing, as it rises until a batch takes it all. A step that failed once is tried again: machines have bad moments,
+and a limit is what fails twice. One that breaks off did not hold.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from commerce360.errors import C360Error, ConfigError
 from commerce360.load.result import PROBLEM, Outcome, RunResult
 
 GROWTH_SHARE = 0.05  # of the rate: a lag in records that grows by less is noise
+GROWTH_SWINGS = 2.0  # over the measured part, in standard deviations around the line
 GROWTH_BATCHES = 5.0  # in the whole measured part: so is one in batches
 BUSY_CORES = 0.85  # of one core: a process of Python has no second one
 OF_PYTHON = frozenset({"page", "warehouse", "loader", "sentiment", "shop"})
@@ -121,13 +123,16 @@ def _failure(outcome: Outcome) -> str:
 
 
 def growth(run: RunResult) -> dict[str, float]:
-    """What each lag grew by in a second over the measured part, in its own unit: the slope of a least-squares line."""
+    """What each lag grew by in a second over the measured part, in its own unit: the slope of a least-squares line, 0 within its swing."""
     found = {}
     for series in run.series:
         pairs = [(t, v) for t, v in zip(series.t, series.values, strict=True) if run.warm_up_s <= t <= run.until_s]
         if series.group == "lag" and len(pairs) >= 3:
             times, values = np.array(pairs).T
-            found[series.name] = float(np.polyfit(times, values, 1)[0])
+            slope, start = np.polyfit(times, values, 1)
+            swing = float(np.std(values - (slope * times + start)))
+            grown = slope * (times[-1] - times[0])
+            found[series.name] = float(slope) if grown > GROWTH_SWINGS * swing else 0.0
     return found
 
 

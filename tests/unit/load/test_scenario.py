@@ -30,6 +30,7 @@ def test_the_projects_own_are_sound_and_named_as_their_files(path: Path) -> None
     assert found.name == path.stem
     assert text == path.read_text()
     assert found.rules()
+    assert all(isinstance(value, int) for value in found.shop.values())
 
 
 def test_phases_and_lengths_come_from_the_profile(write) -> None:

@@ -135,3 +135,12 @@ def test_a_step_of_each_scenario_holds_on_a_platform_without_fault(path: Path) -
     run.series[1].values = [1.0] * len(run.series[1].t)
     run.outcomes = thresholds.judge(step.rules(), run)
     assert judge(run, 237.5).why == ""
+
+
+def test_the_swing_of_a_lag_is_no_growth() -> None:
+    run = at(100, 1e9)
+    t = [s / 2 for s in range(10, 41)]
+    run.series[0] = Series("lag", "lake", "records", t, [100 * (s % 6) for s in t])
+    assert growth(run)["lake"] == 0
+    run.series[0].values = [100 * (s % 6) + 90 * s for s in t]
+    assert growth(run)["lake"] == pytest.approx(90, rel=0.2)
