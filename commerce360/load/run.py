@@ -8,10 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from commerce360 import metrics
 from commerce360.errors import C360Error, UnavailableError
 from commerce360.lake import Lake
 from commerce360.load import arrivals, thresholds
@@ -71,7 +69,7 @@ class LoadRun:
             sampler.start()
             try:
                 try:
-                    replay, problems = self._replay(scenario, breaker.start)
+                    replay, problems = self._replay(scenario, breaker.start, sampler)
                     time.sleep(max(0.0, replay["started_at"] + scenario.lasts_s - time.time()))  # a profile may end with a silence
                 finally:
                     undone = breaker.stop()
@@ -123,7 +121,7 @@ class LoadRun:
         with self.steps.step("reconciling") as note:
             return Reconciled.of(Reconciler(self.stack.settings(), note).run().as_json())
 
-    def _replay(self, scenario: Scenario, begun: Callable[[float], None]) -> tuple[dict[str, Any], list[str]]:
+    def _replay(self, scenario: Scenario, begun: Callable[[float], None], sampler: Sampler) -> tuple[dict[str, Any], list[str]]:
         """What was sent, and what went wrong with it."""
         settings, schema = self.stack.settings(), wire.order_schema()
         job = load_replay.Replay(
@@ -136,7 +134,7 @@ class LoadRun:
             ledger=settings.state / "ledger",
         )
         with self.steps.step(f"replaying {scenario.profile}", total_s=scenario.lasts_s) as note:
-            outcome = load_replay.replay(job, lambda text, share: note(f"{text}, {_lag_line(settings.state)}", share), begun)
+            outcome = load_replay.replay(job, lambda text, share: note(f"{text}, {_lag_line(sampler)}", share), begun)
         result, problems = outcome.result, list(outcome.problems)
         if result["interrupted"]:
             raise KeyboardInterrupt
@@ -199,6 +197,5 @@ def _wait(what: Callable[[], bool], timeout_s: float, child: subprocess.Popen[by
         time.sleep(0.05)
 
 
-def _lag_line(state: Path) -> str:
-    lake, loader = metrics.read(state, "lake"), metrics.read(state, "loader")
-    return f"lake {lake.get('lag_total', 0):,} records behind, warehouse {loader.get('lag_batches', 0)} batches behind"
+def _lag_line(sampler: Sampler) -> str:
+    return f"lake {sampler.last('lag', 'lake'):,.0f} records behind, warehouse {sampler.last('lag', 'loader'):.0f} batches behind"

@@ -7,6 +7,7 @@ lake job: one that is down would not tell that it grows.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -77,6 +78,11 @@ class Sampler:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
+
+    def last(self, group: str, name: str) -> float:
+        """The newest sample; NaN before the first."""
+        values = self._series[group, name].values
+        return values[-1] if values else math.nan
 
     def found(self, started_at: float) -> tuple[list[Series], list[Process]]:
         """Everything, with times since this moment (epoch seconds)."""
