@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def table(found: dict[str, Any]) -> str:
     rates = f"input {found['input_per_s']:.0f} records/s, drained {found['drained_per_s']:.0f} records/s"
-    return f"lag {found['lag']:,} records, worked off in {found['took_s']:.0f} s: {rates}, ratio {found['ratio']:.2f}"
+    return f"lag {found['lag']:,} records, {found['left']:,} after {found['took_s']:.0f} s: {rates}, ratio {found['ratio']:.2f}"
 
 
 def run(folder: Path) -> Path:
@@ -51,11 +51,11 @@ def drained(report: dict[str, Any]) -> dict[str, Any]:
     points = list(zip(lag["t"], lag["values"], strict=True))
     rising = [(t, v) for t, v in points if fault["from_s"] + 5 <= t <= fault["until_s"]]
     begun, height = max((p for p in points if p[0] >= fault["from_s"]), key=lambda p: p[1])
-    ended, left = next(p for p in points if p[0] > begun and p[1] <= OVER * height)
+    ended, left = next((p for p in points if p[0] > begun and p[1] <= OVER * height), points[-1])  # or as far as it came
     coming = (rising[-1][1] - rising[0][1]) / (rising[-1][0] - rising[0][0])  # nothing is taken meanwhile
     worked = coming + (height - left) / (ended - begun)
     rates = {"input_per_s": round(coming, 1), "drained_per_s": round(worked, 1), "ratio": round(worked / coming, 3)}
-    return {"lag": round(height), "took_s": round(ended - begun, 1), **rates}
+    return {"lag": round(height), "left": round(left), "took_s": round(ended - begun, 1), **rates}
 
 
 if __name__ == "__main__":
