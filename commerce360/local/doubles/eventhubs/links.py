@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -63,7 +64,7 @@ class Link:
         self.session.send(frames.DETACH, [UInt(self.handle), True, error])
 
 
-class Incoming(Link):
+class Incoming(Link, ABC):
     """They send. A message may come in several transfers; one that is too long is not kept."""
 
     def __init__(self, session: Session, handle: int, path: str) -> None:
@@ -114,9 +115,9 @@ class Incoming(Link):
             if wait_s is not None:
                 self.session.later(wait_s, lambda: self._settle(delivery, is_settled, Described(frames.ACCEPTED, [])))
 
+    @abstractmethod
     def receive(self, raw: bytes, is_batch: bool) -> float | None:
         """After how many seconds the message is accepted; None is never. Raises RefusedError, MalformedError."""
-        raise NotImplementedError
 
     def _settle(self, delivery: int, is_settled: bool, state: Described) -> None:
         if not is_settled:
@@ -179,7 +180,7 @@ class Requests(Incoming):
         return management.Answer(202, "Accepted")
 
 
-class Outgoing(Link):
+class Outgoing(Link, ABC):
     """We send, as far as they give credit."""
 
     def flow(self, fields: list[Any]) -> None:
@@ -189,8 +190,9 @@ class Outgoing(Link):
         self.credit = (fields[5] or 0) + (fields[6] or 0) - self.count
         self.wake()
 
+    @abstractmethod
     def wake(self) -> None:
-        raise NotImplementedError
+        """Send what there is, as far as there is credit."""
 
     def deliver(self, raw: bytes) -> None:
         delivery, step = self.session.next_delivery(), self.session.max_frame_bytes - FRAME_OVERHEAD
