@@ -39,7 +39,7 @@ SHOP = {
     "products": 12,
     "past_orders": 900,
     "past_clicks": 400,
-    "past_reviews": 60,
+    "past_reviews": 600,
     "orders_per_s": 4.0,
     "clicks_per_s": 6.0,
 }
