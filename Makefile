@@ -9,6 +9,7 @@ VENV := $(BUILD)/venv
 MONGO := $(BUILD)/venv-mongo
 BENCH := $(BUILD)/venv-bench
 SCHEMACHANGE := $(BUILD)/venv-schemachange
+CHECKOV := $(BUILD)/venv-checkov
 AIRFLOW := $(BUILD)/venv-airflow
 STAMPS := $(BUILD)/stamps
 UV := $(BOOT)/bin/uv
@@ -83,11 +84,12 @@ bench-loader: dev ## Measure the loader against the SDK on prebuilt rows, and it
 bench-replay: dev setup ## Measure a replay against Kafka's own perf-test on one broker, and how late it is when idle; ARGS=--quick for a try
 	@$(PY) benchmarks/replay.py $(ARGS)
 
-check: dev ## ruff, mypy strict, import-linter
+check: dev $(STAMPS)/checkov ## ruff, mypy strict, import-linter, and what looks at infra/ and docker-compose.yml
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(PY) -m infra.checks
 
 docs: env ## Make the pages that come from the code
 	@$(PY) -m commerce360.cli.reference
@@ -111,7 +113,7 @@ $(STAMPS)/python: FORCE
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments" >&2; echo "hint: install its venv package, such as python3-venv" >&2; exit 2; }
 	@mkdir -p $(@D)
 	@$(PYTHON) -c 'import os, sys; print(sys.executable, sys.version, os.getcwd())' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO) $(BENCH) $(SCHEMACHANGE) $(AIRFLOW); mv $@.new $@; }
+	@cmp -s $@.new $@ && rm $@.new || { rm -rf $(BOOT) $(VENV) $(MONGO) $(BENCH) $(SCHEMACHANGE) $(CHECKOV) $(AIRFLOW); mv $@.new $@; }
 
 FORCE:
 
@@ -148,6 +150,12 @@ $(STAMPS)/bench: requirements/bench.txt $(STAMPS)/uv
 	@$(INSTALL) --python $(BENCH)/bin/python -r requirements/bench.txt
 	@touch $@
 
+# Looks at the Terraform files; heavy, and its pins are not ours.
+$(STAMPS)/checkov: requirements/checkov.txt $(STAMPS)/uv
+	@test -x $(CHECKOV)/bin/python || $(UV) venv -q --python $(BOOT)/bin/python $(CHECKOV)
+	@$(INSTALL) --python $(CHECKOV)/bin/python -r requirements/checkov.txt
+	@touch $@
+
 # For those who migrate with schemachange; `c360 warehouse apply` does not need it.
 $(STAMPS)/schemachange: requirements/schemachange.txt $(STAMPS)/uv
 	@test -x $(SCHEMACHANGE)/bin/python || $(UV) venv -q --python $(BOOT)/bin/python $(SCHEMACHANGE)
@@ -167,6 +175,7 @@ lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
 	$(LOCK) requirements/mongo.in -o requirements/mongo.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt
 	$(LOCK) requirements/schemachange.in -o requirements/schemachange.txt
+	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(LOCK) requirements/airflow.in -o requirements/airflow.txt
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 

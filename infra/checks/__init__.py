@@ -1,0 +1,1 @@
+"""What looks, offline, at the files that describe the platform elsewhere: compose, Terraform, the bundle, monitoring, secrets."""
