@@ -53,7 +53,7 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
         f'"-Djava.io.tmpdir={scratch}"',  # quoted: a path may have spaces
         f'"-Divy.home={scratch}"',
         f'"-Dderby.system.home={scratch}"',
-        *([f'"-Djavax.net.ssl.trustStore={trust_store(lake, scratch)}"'] if lake.ca_file else []),
+        *(_trusting(trust_store(lake, scratch)) if lake.ca_file else ()),
     ]
     base = {
         "spark.app.name": "c360-lake",
@@ -70,6 +70,10 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
     }
     jars = {"spark.jars": lake.jars} if lake.jars else {}
     return {**base, **jars, **TUNED}
+
+
+def _trusting(store: Path) -> tuple[str, str]:
+    return f'"-Djavax.net.ssl.trustStore={store}"', f"-Djavax.net.ssl.trustStorePassword={TRUST_PASSWORD.decode()}"
 
 
 def trust_store(lake: Lake, scratch: Path) -> Path:
