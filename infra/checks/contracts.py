@@ -1,7 +1,7 @@
 """`infra/terraform/contracts.json`: what Terraform takes from the code, so that no name stands twice.
 
-Topics, the warehouse's roles, users and sizes, and the lake job's Spark settings. `python -m infra.checks.contracts` writes the file; `make docs`
-does so too, and the check `terraform` finds one that is out of date.
+Topics, the warehouse's roles, users and sizes, and the lake job's Spark settings. `python -m infra.checks.contracts` writes the file, as
+`make docs` does, and the check `terraform` finds one that is out of date.
 """
 
 from __future__ import annotations
