@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commerce360.adls import hadoop_options
 from commerce360.errors import UnavailableError
 from commerce360.settings import Lake
 
@@ -36,6 +37,7 @@ TUNED = {
     "spark.ui.showConsoleProgress": "false",
     "spark.cleaner.periodicGC.interval": "10min",
 }
+TRUST_PASSWORD = b"changeit"  # Java's own default; the store holds certificates only
 
 
 def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
@@ -51,6 +53,7 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
         f'"-Djava.io.tmpdir={scratch}"',  # quoted: a path may have spaces
         f'"-Divy.home={scratch}"',
         f'"-Dderby.system.home={scratch}"',
+        *(_trusting(trust_store(lake, scratch)) if lake.ca_file else ()),
     ]
     base = {
         "spark.app.name": "c360-lake",
@@ -69,6 +72,24 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
     return {**base, **jars, **TUNED}
 
 
+def _trusting(store: Path) -> tuple[str, str]:
+    return f'"-Djavax.net.ssl.trustStore={store}"', f"-Djavax.net.ssl.trustStorePassword={TRUST_PASSWORD.decode()}"
+
+
+def trust_store(lake: Lake, scratch: Path) -> Path:
+    """The CA that `ca_file` names as Java reads it: PKCS#12, which needs a password, though a certificate is no secret."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+    from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12Certificate, serialize_java_truststore
+
+    assert lake.ca_file is not None
+    certificate = x509.load_pem_x509_certificate(lake.ca_file.read_bytes())
+    target = scratch / "trust.p12"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(serialize_java_truststore([PKCS12Certificate(certificate, b"c360")], BestAvailableEncryption(TRUST_PASSWORD)))
+    return target
+
+
 def open_session(lake: Lake, scratch: Path) -> SparkSession:
     """Start Spark in this process. `scratch` is its folder for all that it writes outside tables."""
     from pyspark.sql import SparkSession
@@ -84,6 +105,8 @@ def open_session(lake: Lake, scratch: Path) -> SparkSession:
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
+    for key, value in hadoop_options(lake).items():
+        session.sparkContext._jsc.hadoopConfiguration().set(key, value)
     return session
 
 

@@ -85,6 +85,7 @@ module "storage" {
   writers = merge(
     { unity = module.databricks_workspace.access_connector_principal_id },
     { for process, does in local.processes : process => module.identity.principal_ids[process] if does.lake == "write" },
+    var.more_lake_writers,
   )
   readers = { for process, does in local.processes : process => module.identity.principal_ids[process] if does.lake == "read" }
   tags    = local.tags

@@ -57,6 +57,17 @@ variable "storage_replication" {
   default     = "ZRS"
 }
 
+variable "more_lake_writers" {
+  description = "By name: object ids of further service principals that write the lake, such as that of the jobs on Databricks (C360_LAKE__AUTH=principal)."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = length(setintersection(keys(var.more_lake_writers), ["unity", "lake", "operator"])) == 0
+    error_message = "unity, lake and operator are names of writers already."
+  }
+}
+
 variable "soft_delete_days" {
   description = "Days for which deleted files of the lake can be brought back, and erased personal data with them."
   type        = number
