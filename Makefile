@@ -97,6 +97,7 @@ check: dev $(STAMPS)/checkov ## ruff, mypy strict, import-linter, and what looks
 
 docs: env ## Make the pages that come from the code
 	@$(PY) -m commerce360.cli.reference
+	@$(PY) -m infra.checks.contracts
 
 fmt: dev ## Format the code
 	@$(VENV)/bin/ruff check --fix .

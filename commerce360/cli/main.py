@@ -11,6 +11,7 @@ from commerce360.cli import (
     airflow,
     backfill,
     bi,
+    config,
     connect,
     demo,
     load,
@@ -43,6 +44,7 @@ app.add_typer(load.app, name="load")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(bi.app, name="bi")
+app.add_typer(config.app, name="config")
 
 
 def show_version(value: bool) -> None:
