@@ -35,6 +35,7 @@ from commerce360.lake import Lake
 from commerce360.local.stack import Stack
 from commerce360.local.warehouse import prepare
 from commerce360.settings import Settings
+from schemas.access import grants
 from schemas.tables import BATCHES, FCT_SALES, FED
 from schemas.types import arrow_schema
 from warehouse import streams
@@ -176,11 +177,19 @@ def throughput(stack: Stack, rows: int, commit_rows: int, rounds: int) -> dict[s
     }
 
 
+def empty(sql: Client) -> None:
+    """Tables without rows or channels, that the loader may still fill."""
+    for each in FED_HERE:
+        sql.query(f"CREATE OR REPLACE TABLE {landing(each)} AS SELECT * FROM {landing(each)} WHERE 1 = 0")
+        for one in grants():
+            if one.kind == "TABLE" and one.name == landing(each):
+                sql.query(f"GRANT {one.privilege} ON TABLE {one.name} TO ROLE {one.role}")
+
+
 def fresh(settings: Settings, writer: Writer, load: Any) -> float:
     """Seconds of a load into empty tables, which must have the rows then."""
     with Client(settings.warehouse) as sql:
-        for each in FED_HERE:
-            sql.query(f"CREATE OR REPLACE TABLE {landing(each)} AS SELECT * FROM {landing(each)} WHERE 1 = 0")
+        empty(sql)
         took: float = load()
         (found,) = sql.query("SELECT COUNT(*) AS N, COUNT(DISTINCT ORDER_ID) AS KEYS, SUM(QUANTITY) AS Q FROM RAW.FCT_SALES")
     if (found["n"], found["keys"], int(found["q"])) != (writer.rows, writer.rows, sum(n % 5 + 1 for n in range(writer.rows))):
@@ -238,8 +247,7 @@ def stopped(stack: Stack, seconds: float, rows: int, commit_rows: int) -> dict[s
     writer.batch_id = last["batch_id"] + 1 if last else 0
     writer.rows = int(writer.lake.query(FCT_SALES, f"SELECT COUNT(*) AS n FROM {FCT_SALES.entity}").to_pylist()[0]["n"])
     with Client(settings.warehouse) as sql:
-        for each in FED_HERE:
-            sql.query(f"CREATE OR REPLACE TABLE {landing(each)} AS SELECT * FROM {landing(each)} WHERE 1 = 0")
+        empty(sql)
     stack.start_service("loader")
     _shown(stack, writer.batch_id - 1)
     (warehouse, *_), (loader, *_) = stack.pids("warehouse"), stack.pids("loader")
@@ -265,7 +273,7 @@ def stopped(stack: Stack, seconds: float, rows: int, commit_rows: int) -> dict[s
 
 
 def _shown(stack: Stack, batch_id: int) -> None:
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 240
     while metrics.read(stack.state.root, "loader").get("batch_id", -1) < batch_id:
         if time.monotonic() > deadline:
             raise SystemExit(f"error: batch {batch_id} is not shown: {metrics.read(stack.state.root, 'loader')}")

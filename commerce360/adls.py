@@ -17,7 +17,7 @@ from commerce360.settings import Lake, read_secret
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-ADDRESS = re.compile(r"abfss://(?P<container>[a-z0-9-]{3,63})@(?P<account>[a-z0-9]{3,24})\.dfs\.(?P<suffix>[a-z0-9.-]+)(/.*)?")
+ADDRESS = re.compile(r"(?P<scheme>abfss?)://(?P<container>[a-z0-9-]{3,63})@(?P<account>[a-z0-9]{3,24})\.dfs\.(?P<suffix>[a-z0-9.-]+)(/.*)?")
 LOGIN = "https://login.microsoftonline.com"
 OAUTH2 = "org.apache.hadoop.fs.azurebfs.oauth2"
 PROVIDERS = {"workload": "WorkloadIdentityTokenProvider", "managed": "MsiTokenProvider", "principal": "ClientCredsTokenProvider"}
@@ -26,11 +26,6 @@ POD_TENANT, POD_CLIENT, POD_TOKEN = "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE
 
 def is_remote(uri: str) -> bool:
     return "://" in uri and not uri.startswith("file://")
-
-
-def account_of(uri: str) -> str:
-    """`<account>` of an abfss:// address. Raises ConfigError for any other one."""
-    return _address(uri)["account"]
 
 
 def storage_options(lake: Lake) -> dict[str, str]:
@@ -44,7 +39,7 @@ def storage_options(lake: Lake) -> dict[str, str]:
         os.environ["AZURITE_BLOB_STORAGE_URL"] = lake.endpoint
     if lake.ca_file is not None:
         os.environ["SSL_CERT_FILE"] = str(lake.ca_file)
-    return {"azure_storage_account_name": account_of(lake.root), **_signing_in(lake), **_stand_in(lake)}
+    return {"azure_storage_account_name": _asked(lake)["account"], **_signing_in(lake), **_stand_in(lake)}
 
 
 def _stand_in(lake: Lake) -> dict[str, str]:
@@ -69,12 +64,13 @@ def hadoop_options(lake: Lake) -> dict[str, str]:
     """For Hadoop's configuration, once the JVM runs: as arguments of its start, secrets would stand in the list of processes."""
     if not is_remote(lake.root) or lake.auth == "none":
         return {}
-    found = _address(lake.root)
+    found = _asked(lake)
     host = f"{found['account']}.dfs.{found['suffix']}"
     made = _hadoop_sign_in(lake, host)
     if lake.endpoint:
         made |= {
-            "fs.azure.abfs.endpoint": lake.endpoint.removeprefix("https://"),
+            "fs.azure.abfs.endpoint": lake.endpoint.partition("://")[2],
+            "fs.azure.always.use.https": "false",  # abfss does in any case
             "fs.azure.account.hns.enabled": "false",  # Azurite has no hierarchical namespace
             "fs.azure.fns.account.service.type": "BLOB",
         }
@@ -121,6 +117,15 @@ def open_store(uri: str, lake: Lake) -> ObjectStore:
 def _address(uri: str) -> re.Match[str]:
     if (found := ADDRESS.fullmatch(uri)) is None:
         raise ConfigError(f"{uri!r} is no address of ADLS", "write abfss://<container>@<account>.dfs.core.windows.net/<path>")
+    return found
+
+
+def _asked(lake: Lake) -> re.Match[str]:
+    """Only a stand-in on a network of one's own may be asked without TLS, and the address says so: abfs, as Hadoop's driver wants it."""
+    found, secure = _address(lake.root), not lake.endpoint.startswith("http://")
+    if secure != (found["scheme"] == "abfss"):
+        wanted = "abfss" if secure else "abfs"
+        raise ConfigError(f"{lake.root!r} does not fit the endpoint {lake.endpoint or 'of Azure'}", f"write {wanted}://")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import obstore
@@ -78,6 +79,8 @@ def test_a_managed_identity_may_be_named():
         ({"root": "abfss://acme/lake"}, "no address of ADLS"),
         ({"root": "s3://bucket/lake"}, "no address of ADLS"),
         ({"root": ROOT}, "key of the storage account is not set"),
+        ({"root": ROOT.replace("abfss", "abfs")}, "does not fit the endpoint of Azure"),
+        ({"root": ROOT, "endpoint": "http://azurite:10000"}, "does not fit the endpoint http://azurite:10000"),
         ({"root": ROOT, "auth": "principal", "tenant_id": "t"}, "C360_LAKE__CLIENT_ID is not set"),
     ],
 )
@@ -86,6 +89,16 @@ def test_what_is_missing_is_said(wrong: dict[str, str], said: str):
     for options in (storage_options, hadoop_options):
         with pytest.raises(ConfigError, match=said):
             options(lake)
+
+
+def test_a_stand_in_may_be_asked_without_tls(secret: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("AZURITE_BLOB_STORAGE_URL", raising=False)
+    root = ROOT.replace("abfss", "abfs")
+    lake = Lake(root=root, auth="key", account_key_file=secret, endpoint="http://azurite:10000")
+    made = hadoop_options(lake)
+    assert (made["fs.azure.abfs.endpoint"], made["fs.azure.always.use.https"]) == ("azurite:10000", "false")
+    assert storage_options(lake)["azure_storage_use_emulator"] == "true"
+    assert os.environ["AZURITE_BLOB_STORAGE_URL"] == "http://azurite:10000"
 
 
 def test_a_checkpoint_is_kept_and_read(place: Lake):
