@@ -96,6 +96,7 @@ class Lake(BaseModel):
     max_offsets_per_trigger: int = 20_000
     driver_memory: str = "1g"
     cores: int = 2
+    session: Literal["own", "running"] = "own"  # of Spark: started here, or that of the cluster, whose master and memory stay as they are
     jars: str = ""  # comma list of local jar paths for spark.jars; empty on a cluster that has them
     java_home: str = ""
 
