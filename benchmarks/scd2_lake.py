@@ -96,7 +96,7 @@ def make(root: Path, rows: int) -> None:
 
     Writes the rows of the fold without folding one by one; raises AssertionError when a sample differs from what the job's folds say.
     """
-    lake, checkpoint, marks = Lake(settings(root)), Checkpoint(settings(root).checkpoint), Checkpoints(root)
+    lake, checkpoint, marks = Lake(settings(root)), Checkpoint(settings(root)), Checkpoints(root)
     query_id = prepare_tables(lake, checkpoint)
     template = _check(Folds(lake, SCHEMAS.get), range(0, rows, max(1, rows // SAMPLE)))
     for batch_id, start in enumerate(range(0, rows, CHUNK)):
@@ -159,7 +159,7 @@ class Opened:
     """A lake at work. Opening fills the caches from the tables, which `fill_s` tells."""
 
     def __init__(self, root: Path) -> None:
-        self.lake, self.checkpoint, self.marks = Lake(settings(root)), Checkpoint(settings(root).checkpoint), Checkpoints(root)
+        self.lake, self.checkpoint, self.marks = Lake(settings(root)), Checkpoint(settings(root)), Checkpoints(root)
         self.query_id = prepare_tables(self.lake, self.checkpoint)
         began = time.perf_counter()
         self.folds, *_ = open_folds(Lake(settings(root)), SCHEMAS.get)  # without the 360 view, which has a benchmark of its own

@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from commerce360.adls import storage_options
 from commerce360.errors import C360Error
 from commerce360.settings import Lake as LakeSettings
 from schemas.tables import BATCHES, Column, Table, Type
@@ -43,10 +44,14 @@ class Commit:
 class Lake:
     """A handle on all tables of one lake. Opens nothing before it is used; not for sharing between threads."""
 
-    def __init__(self, settings: LakeSettings, storage_options: dict[str, str] | None = None) -> None:
+    def __init__(self, settings: LakeSettings) -> None:
         self.settings = settings
-        self.options = storage_options or {}
         self._open: dict[str, DeltaTable] = {}
+
+    @cached_property
+    def options(self) -> dict[str, str]:
+        """They hold secrets: never log them."""
+        return storage_options(self.settings)
 
     def uri(self, table: Table) -> str:
         return self.settings.path(table.name)

@@ -91,7 +91,16 @@ class Mongo(BaseModel):
 
 class Lake(BaseModel):
     root: str = "build/state/default/data/lake"  # a path, file:// or abfss:// address
-    checkpoint: str = "build/state/default/data/lake-checkpoint"
+    checkpoint: str = "build/state/default/data/lake-checkpoint"  # the same kinds
+    # How ADLS is asked. none: files, or whoever runs the process sees to it.
+    auth: Literal["none", "key", "workload", "managed", "principal"] = "none"
+    account_key_file: Path | None = None  # key
+    tenant_id: str = ""  # workload, principal; empty: the environment's own, as in a pod with workload identity
+    client_id: str = ""  # workload, principal; of a user-assigned identity also for managed
+    client_secret_file: Path | None = None  # principal
+    token_file: Path | None = None  # workload: the federated token
+    endpoint: str = ""  # https://host:port of a stand-in of ADLS; empty: Azure
+    ca_file: Path | None = None  # private CA of the stand-in
     trigger_s: float = 0.0
     max_offsets_per_trigger: int = 20_000
     driver_memory: str = "1g"

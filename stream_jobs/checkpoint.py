@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 
+import obstore
+
+from commerce360.adls import open_store
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
+from commerce360.settings import Lake as LakeSettings
 from schemas.tables import BACKFILLS, BATCHES, RECORDS, TABLES, Table
 from stream_jobs import calendar
 
@@ -22,40 +25,40 @@ START_OVER = "the two belong together: restore the missing one, or delete both t
 
 
 class Checkpoint:
-    """A checkpoint on a local path (`file://` is accepted)."""
+    """A checkpoint on a path, or on ADLS."""
 
-    def __init__(self, location: str) -> None:
-        self.root = Path(location.removeprefix("file://"))
+    def __init__(self, settings: LakeSettings) -> None:
+        self.root = settings.checkpoint
+        self._store = open_store(settings.checkpoint, settings)
 
     def query_id(self) -> str | None:
         """None before the first start."""
-        try:
-            return str(json.loads((self.root / "metadata").read_text())["id"])
-        except FileNotFoundError:
-            return None
+        found = self._read("metadata")
+        return None if found is None else str(json.loads(found)["id"])
 
     def create(self) -> str:
         """Give the query its id before Spark would, so that tables can be stamped with it from the first commit on."""
         found = self.query_id()
         if found is None:
             found = str(uuid.uuid4())
-            self.root.mkdir(parents=True, exist_ok=True)
-            part = self.root / ".metadata.part"
-            part.write_text(json.dumps({"id": found}))
-            part.replace(self.root / "metadata")
+            obstore.put(self._store, "metadata", json.dumps({"id": found}).encode())
         return found
 
     def completed(self) -> int:
         """The last batch that Spark knows to be finished; -1 for none."""
-        return max((int(f.name) for f in (self.root / "commits").glob("[0-9]*") if f.name.isdigit()), default=-1)
+        names = (item["path"].rpartition("/")[2] for item in obstore.list_with_delimiter(self._store, "commits")["objects"])
+        return max((int(name) for name in names if name.isdigit()), default=-1)
 
     def ends(self, batch_id: int) -> Offsets:
         """Where the batch ends in each partition; transaction markers count as offsets. Empty for a batch never planned."""
+        found = self._read(f"offsets/{batch_id}")
+        return {} if found is None else offsets(found.splitlines()[2])
+
+    def _read(self, name: str) -> str | None:
         try:
-            lines = (self.root / "offsets" / str(batch_id)).read_text().splitlines()
+            return bytes(obstore.get(self._store, name).bytes()).decode()
         except FileNotFoundError:
-            return {}
-        return offsets(lines[2])
+            return None
 
 
 def _is_new(lake: Lake, name: str) -> bool:

@@ -108,7 +108,7 @@ def start_query(session: SparkSession, settings: Settings, batch: Callable[[Data
 def main(settings: Settings, stop: threading.Event) -> None:
     """Run until `stop` is set or the query dies, which is an UnavailableError."""
     inputs = Inputs(settings.kafka, settings.registry, [t.name for t in TOPICS])
-    lake, checkpoint = Lake(settings.lake), Checkpoint(settings.lake.checkpoint)
+    lake, checkpoint = Lake(settings.lake), Checkpoint(settings.lake)
     fence = Fence(settings.state / "run" / "lake.jvm.json")
     if fence.clear():
         logger.warning("ended_orphan_jvm")

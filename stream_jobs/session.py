@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commerce360.adls import hadoop_options
 from commerce360.errors import UnavailableError
 from commerce360.settings import Lake
 
@@ -40,6 +41,7 @@ AT_START = {
     "spark.ui.showConsoleProgress": "false",
     "spark.cleaner.periodicGC.interval": "10min",
 }
+TRUST_PASSWORD = b"changeit"  # Java's own default; the store holds certificates only
 
 
 def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
@@ -55,6 +57,7 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
         f'"-Djava.io.tmpdir={scratch}"',  # quoted: a path may have spaces
         f'"-Divy.home={scratch}"',
         f'"-Dderby.system.home={scratch}"',
+        *(_trusting(trust_store(lake, scratch)) if lake.ca_file else ()),
     ]
     base = {
         "spark.app.name": "c360-lake",
@@ -70,6 +73,24 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
     }
     jars = {"spark.jars": lake.jars} if lake.jars else {}
     return {**base, **jars, **AT_START, **TUNED}
+
+
+def _trusting(store: Path) -> tuple[str, str]:
+    return f'"-Djavax.net.ssl.trustStore={store}"', f"-Djavax.net.ssl.trustStorePassword={TRUST_PASSWORD.decode()}"
+
+
+def trust_store(lake: Lake, scratch: Path) -> Path:
+    """The CA that `ca_file` names as Java reads it: PKCS#12, which needs a password, though a certificate is no secret."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+    from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12Certificate, serialize_java_truststore
+
+    assert lake.ca_file is not None
+    certificate = x509.load_pem_x509_certificate(lake.ca_file.read_bytes())
+    target = scratch / "trust.p12"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(serialize_java_truststore([PKCS12Certificate(certificate, b"c360")], BestAvailableEncryption(TRUST_PASSWORD)))
+    return target
 
 
 def open_session(lake: Lake, scratch: Path) -> SparkSession:
@@ -95,6 +116,8 @@ def open_session(lake: Lake, scratch: Path) -> SparkSession:
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
+    for key, value in hadoop_options(lake).items():
+        session.sparkContext._jsc.hadoopConfiguration().set(key, value)
     return session
 
 

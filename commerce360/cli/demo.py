@@ -11,6 +11,7 @@ import typer
 
 from commerce360.cli.interrupts import ignore_signals, raise_on_signal
 from commerce360.cli.output import wipe, writable
+from commerce360.cli.stack import LakeOption
 from commerce360.local import SERVICES
 from commerce360.local.bootstrap.paths import BUILD
 
@@ -24,6 +25,7 @@ def demo(
     chaos: Annotated[str, typer.Option(help=f"Kill this service with SIGKILL in mid traffic: {', '.join(SERVICES)}.")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file as JSON.")] = None,
     state: Annotated[Path, typer.Option(help="Folder of this run, wiped at the start.")] = BUILD / "state" / "demo",
+    lake: LakeOption = None,
 ) -> None:
     """Set up and run the whole platform for a while, then reconcile every stage. Exit code 0 only if all is equal."""
     from commerce360 import report as closing
@@ -39,10 +41,10 @@ def demo(
     steps = Steps(console)
     began = time.monotonic()
     with steps.step("checking what the stack needs") as note:
-        prepare(note)
+        prepare(note, lake == "adls")
     wipe(state, MARK, "the demo")
     plan = Plan(seconds=seconds, rate=rate, chaos=chaos)
-    stack = Stack.open(state, shop={"orders_per_s": rate})
+    stack = Stack.open(state, shop={"orders_per_s": rate}, lake_on=lake or "")
     try:
         run = Demo(plan, stack, steps)
         run.seconds["set_up"] = time.monotonic() - began

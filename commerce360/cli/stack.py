@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from commerce360.cli.interrupts import ignore_signals, raise_on_signal
 from commerce360.cli.output import writable
 from commerce360.errors import C360Error, ConfigError
-from commerce360.local import SERVICES
+from commerce360.local import EVERY
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import ensure_ours
 
@@ -24,34 +24,38 @@ if TYPE_CHECKING:
     from commerce360.settings import Settings
 
 StateOption = Annotated[Path, typer.Option("--state", help="Folder of the stack: data, logs, secrets.")]
+LakeOption = Annotated[
+    Literal["files", "adls"] | None, typer.Option("--lake", help="Where a new stack has its lake: files here, or ADLS as Azurite shows it.")
+]
 DEFAULT = BUILD / "state" / "default"
 STOP_TIMEOUT_S = 120.0
 STALE_S = 15.0  # the supervisor tells the status every second
 
 
-def setup() -> None:
-    """Fetch the locked jars and compile the converter; quick when that is done."""
+def setup(lake: LakeOption = None) -> None:
+    """Fetch the locked jars and compile the converter; quick when that is done. For a lake on ADLS, install Azurite as well."""
     from rich.console import Console
 
     from commerce360.local.bootstrap.prepare import prepare
     from commerce360.steps import Steps
 
     with Steps(Console()).step("checking what the stack needs") as note:
-        prepare(note)
+        prepare(note, lake == "adls")
 
 
 def up(
     state: StateOption = DEFAULT,
     rate: Annotated[float, typer.Option(help="Web orders per second; 0 for no traffic.", min=0)] = 20.0,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay here until Ctrl-C.")] = False,
+    lake: LakeOption = None,
 ) -> None:
     """Start the stack in the background and wait until it works."""
     if supervisor_lives(state):
         typer.echo(f"the stack runs already\nlive page: {_page(state)}\nstop it with: c360 down --state {state}")
         return
-    setup()
+    setup(lake)
     if foreground:
-        supervise(state, rate)
+        supervise(state, rate, lake)
         return
     ensure_ours(state)
     status_file = state / "run" / "status.json"
@@ -59,6 +63,7 @@ def up(
     (state / "logs").mkdir(parents=True, exist_ok=True)
     log = state / "logs" / "supervisor.log"
     command = [sys.executable, "-m", "commerce360.cli.main", "supervise", "--state", str(state), "--rate", str(rate)]
+    command += ["--lake", lake] if lake else []
     with log.open("wb") as out:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
     try:
@@ -86,11 +91,11 @@ def _follow(child: subprocess.Popen[bytes], state: Path, log: Path) -> None:
     typer.echo(f"\r\x1b[K{_summary(found)}" if sys.stdout.isatty() else _summary(found))
 
 
-def supervise(state: StateOption = DEFAULT, rate: float = 20.0) -> None:
+def supervise(state: StateOption = DEFAULT, rate: float = 20.0, lake: LakeOption = None) -> None:
     """Run the stack in this process until SIGTERM or Ctrl-C."""
     from commerce360.local.stack import Stack
 
-    stack = Stack.open(state, shop={"orders_per_s": rate})
+    stack = Stack.open(state, shop={"orders_per_s": rate}, lake_on=lake or "")
     raise_on_signal()
     page = stack.settings().page
     typer.echo(f"live page: http://{page.host}:{page.port}/")
@@ -150,7 +155,7 @@ def status(state: StateOption = DEFAULT, as_json: Annotated[bool, typer.Option("
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}, supervisor.")],
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(EVERY)}, supervisor.")],
     state: StateOption = DEFAULT,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 100,
@@ -158,7 +163,7 @@ def logs(
     """Show the end of a service's log."""
     path = state / "logs" / f"{service}.log"
     if not path.exists():
-        raise ConfigError(f"there is no log of {service!r} in {state}", f"choose one of {', '.join(SERVICES)}")
+        raise ConfigError(f"there is no log of {service!r} in {state}", f"choose one of {', '.join(EVERY)}")
     sys.stdout.flush()
     os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), str(path)])
 

@@ -2,3 +2,5 @@
 
 # In the order of their start; they stop in reverse.
 SERVICES = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "sentiment", "connect", "loader", "shop")
+AZURITE = "azurite"  # before them, where the lake is on ADLS
+EVERY = (AZURITE, *SERVICES)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from commerce360.errors import ConfigError
-from commerce360.local import SERVICES, process
+from commerce360.local import EVERY, process
 from commerce360.local.process import Identity
 
 GRACE_S = 5.0
@@ -48,7 +48,7 @@ def lock(run: Path, refusal: ConfigError) -> IO[str]:
 def end_leftovers(root: Path) -> int:
     """End what a killed supervisor left running; how many services. Call with the claim held."""
     run = root / "run"
-    ended = end_services(run, SERVICES)
+    ended = end_services(run, EVERY)
     for stale in (*run.glob("*.hold.*"), run / "supervisor.pid"):
         stale.unlink(missing_ok=True)
     return ended

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from commerce360 import settings as s
 from commerce360.local.addresses import mongo_uri
 from commerce360.local.bootstrap import jars, java
-from commerce360.local.state import State
+from commerce360.local.services import azurite
+from commerce360.local.state import STORAGE_KEY, State
 from schemas.access import TRANSFORMER, WAREHOUSE_OF
 
 
@@ -35,8 +36,7 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None, lake: Mappi
         lake=given.lake.model_copy(
             update={
                 **(lake or {}),
-                "root": str(state.data("lake")),
-                "checkpoint": str(state.data("lake-checkpoint")),
+                **places(state),
                 "jars": jars.spark_jars(),
                 "java_home": str(java.spark_java_home(java.find_java(17))),
             }
@@ -48,13 +48,28 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None, lake: Mappi
             role=TRANSFORMER,
             warehouse=WAREHOUSE_OF[TRANSFORMER],
             private_key_file=state.root / "secrets" / f"{TRANSFORMER.lower()}.p8",
-            ca_file=state.root / "tls" / "ca.pem",
+            ca_file=state.authority,
         ),
         page=s.Page(port=ports["page"]),
         shop=given.shop.model_copy(update=dict(shop or {})),
         sentiment=given.sentiment,
         calendar=given.calendar,
     )
+
+
+def places(state: State) -> dict[str, Any]:
+    """Where the lake is, and how its clients get there: settings of `Lake`."""
+    if state.lake == "files":
+        return {"root": str(state.data("lake")), "checkpoint": str(state.data("lake-checkpoint"))}
+    at = azurite.ADDRESS
+    return {
+        "root": f"{at}/lake",
+        "checkpoint": f"{at}/checkpoint",
+        "auth": "key",
+        "account_key_file": state.secret_file(STORAGE_KEY),
+        "endpoint": f"https://127.0.0.1:{state.ports['azurite']}",
+        "ca_file": state.authority,
+    }
 
 
 def variables(settings: s.Settings) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from commerce360.errors import C360Error
 from commerce360.lake import Lake
-from commerce360.local import SERVICES, addresses, connectors, environment, process, warehouse
+from commerce360.local import AZURITE, EVERY, SERVICES, addresses, connectors, environment, process, warehouse
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import claim, end_leftovers
@@ -22,6 +22,7 @@ from commerce360.local.cluster import cluster
 from commerce360.local.hold import holders
 from commerce360.local.process import Identity
 from commerce360.local.provision import Provision
+from commerce360.local.services.azurite import Azurite
 from commerce360.local.services.java import Connect, Kafka, Registry
 from commerce360.local.services.mongo import Mongo
 from commerce360.local.services.postgres import Postgres
@@ -53,19 +54,20 @@ class Stack:
         self._watchers: list[threading.Thread] = []
 
     @classmethod
-    def open(cls, root: Path, shop: Mapping[str, Any] | None = None, lake: Mapping[str, Any] | None = None) -> Stack:
+    def open(cls, root: Path, shop: Mapping[str, Any] | None = None, lake: Mapping[str, Any] | None = None, lake_on: str = "") -> Stack:
         """Open the state for running it. Ends what a killed run left. Raises ConfigError while another supervisor runs it.
 
-        `shop`, `lake`: settings of theirs that are not those of the environment.
-        Before anything starts, column roles must make sense and be those of the lake's tables.
+        `shop`, `lake`: settings of theirs that are not those of the environment. `lake_on`: see `State.open`.
+        Before anything else starts, column roles must make sense and be those of the lake's tables.
         """
         addresses.isolate()
         lock = claim(root)
         end_leftovers(root)
         Identity.of(os.getpid()).save(root / "run" / "supervisor.pid")
-        state = State.open(root)
+        state = State.open(root, lake=lake_on)
         stack = cls(state, environment.settings_of(state, shop, lake))
-        stack._refuse_roles()
+        if state.lake != "adls":  # a lake there is not to be asked before its server runs
+            stack._refuse_roles()
         stack._lock = lock
         return stack
 
@@ -105,6 +107,9 @@ class Stack:
         self.on_event = on_event or self.on_event
         self.phase = "starting"
         self._watch()
+        if AZURITE in self.supervisor.order:  # the lake job's first step is to look for its tables
+            self.start_service(AZURITE)
+            self._refuse_roles()
         wanted = [name for name in SERVICES if name in services or name in INGEST]
         for name in FIRST:
             if name in wanted:
@@ -210,7 +215,9 @@ class Stack:
             "loader": ours("loader", "warehouse.loader", user=LOADER),
             "shop": ours("shop", "producers.shop"),
         }
-        return [made[name] for name in SERVICES]
+        if state.lake == "adls":
+            made[AZURITE] = Azurite(state)
+        return [made[name] for name in EVERY if name in made]
 
     def _prepare_topics(self, provision: Provision) -> None:
         for name in ("kafka", "registry"):

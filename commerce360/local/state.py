@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -22,10 +23,13 @@ PORTS = {
     "warehouse": 19085,
     "warehouse_streaming": 19086,
     "page": 19080,
+    "azurite": 19087,
 }
 PORT_SHIFT = "C360_PORT_SHIFT"  # added to every port of a new stack, to keep stacks of one machine apart
 LAST_PORT = 65_535
 SECRETS = ("postgres_superuser", "postgres_shop", "postgres_debezium")
+STORAGE_KEY = "azurite_key"  # of the storage account: base64 of 64 bytes
+LAKES = ("files", "adls")
 
 
 def is_free(port: int) -> bool:
@@ -45,10 +49,14 @@ class State:
     root: Path
     ports: dict[str, int]
     ids: dict[str, str]
+    lake: str = LAKES[0]  # where its lake is: on this machine's files, or on a stand-in of ADLS
 
     @classmethod
-    def open(cls, root: Path, running: bool = False) -> State:
-        """Load or make the state. Unless its stack runs, every port that is taken is replaced by the next free one."""
+    def open(cls, root: Path, running: bool = False, lake: str = "") -> State:
+        """Load or make the state. Unless its stack runs, every port that is taken is replaced by the next free one.
+
+        `lake`: one of LAKES; empty: as the state has it, and files for a new one. Raises ConfigError for another than the state has.
+        """
         root = root.resolve()
         for folder in ("data", "logs", "run", "secrets", "tls", "ledger", "reports"):
             (root / folder).mkdir(parents=True, exist_ok=True)
@@ -58,18 +66,27 @@ class State:
             known = json.loads(file.read_text()) if file.exists() else {}
         except ValueError as error:
             raise ConfigError(f"{file} is damaged: {error}", "remove the state folder and start again") from error
+        has = known.get("lake", LAKES[0]) if known else lake or LAKES[0]
+        if lake and lake != has:
+            raise ConfigError(f"the lake of {root} is on {has}, not on {lake}", "give another --state, or leave --lake out")
         shift = port_shift()
         ports = {**{name: port + shift for name, port in PORTS.items()}, **known.get("ports", {})}
         if not running:
             ports = _free_ports(ports)
         ids = {"cluster": _kafka_id(), "mongo_partition": uuid.uuid4().hex[:12], **known.get("ids", {})}
-        state = cls(root, ports, ids)
+        state = cls(root, ports, ids, has)
         for name in SECRETS:
-            state._mint(name)
+            state._mint(name, secrets.token_urlsafe(24))
+        state._mint(STORAGE_KEY, base64.b64encode(secrets.token_bytes(64)).decode())
         part = file.with_suffix(".part")
-        part.write_text(json.dumps({"ports": ports, "ids": ids}, indent=2) + "\n")
+        part.write_text(json.dumps({"ports": ports, "ids": ids, "lake": has}, indent=2) + "\n")
         part.replace(file)
         return state
+
+    @property
+    def authority(self) -> Path:
+        """The private CA of those services here that speak TLS."""
+        return self.root / "tls" / "ca.pem"
 
     def data(self, service: str) -> Path:
         return self.root / "data" / service
@@ -80,11 +97,11 @@ class State:
     def secret(self, name: str) -> str:
         return self.secret_file(name).read_text().strip()
 
-    def _mint(self, name: str) -> None:
+    def _mint(self, name: str, text: str) -> None:
         path = self.secret_file(name)
         if not path.exists():
             part = path.with_suffix(".part")
-            write_private(part, secrets.token_urlsafe(24) + "\n")
+            write_private(part, text + "\n")
             part.replace(path)
 
 
@@ -119,8 +136,6 @@ def _free_ports(wanted: dict[str, int]) -> dict[str, int]:
 
 def _kafka_id() -> str:
     """KRaft wants a base64 UUID of 22 characters that does not begin with a dash."""
-    import base64
-
     while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]).startswith("-"):
         pass
     return made

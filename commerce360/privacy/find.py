@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from commerce360.errors import ConfigError
+from commerce360.adls import open_store
 from commerce360.lake import Lake
 from commerce360.reconcile import sources, topics
 from commerce360.settings import Settings
@@ -31,8 +32,6 @@ class Finder:
         self.lake = Lake(settings.lake)
         spelled = {form for t in texts for form in (t, t.lower(), json.dumps(t)[1:-1])}
         self.needles = tuple({form.encode(errors="replace").lower() for form in spelled if form})
-        if "://" in settings.lake.root:
-            raise ConfigError(f"the lake is at {settings.lake.root}, and only files on this machine can be looked through")
 
     def run(self) -> dict[str, int]:
         found: Counter[str] = Counter()
@@ -69,16 +68,18 @@ class Finder:
 
     def _lake_files(self) -> Iterator[str]:
         """All files, also those that no version of a table needs any more. Parquet is compressed, so its rows are read."""
+        import obstore
         import pyarrow.parquet as pq
 
-        root = Path(self.settings.lake.root)
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
-            place = f"lake: {path.relative_to(root).parent}"
-            if path.suffix == ".parquet" and not path.name.startswith("."):
-                for batch in pq.ParquetFile(path).iter_batches():
-                    yield from (place for row in batch.to_pylist() if self._has_row(row.values()))
-            if self._has_file(path):
-                yield place
+        store = open_store(self.settings.lake.root, self.settings.lake)
+        for path in sorted(item["path"] for part in obstore.list(store) for item in part):
+            folder, _, name = path.rpartition("/")
+            content = bytes(obstore.get(store, path).bytes())
+            if name.endswith(".parquet") and not name.startswith("."):
+                for batch in pq.ParquetFile(BytesIO(content)).iter_batches():
+                    yield from (f"lake: {folder}" for row in batch.to_pylist() if self._has_row(row.values()))
+            if self._has(content):
+                yield f"lake: {folder}"
 
     def _has_file(self, path: Path) -> bool:
         left, most = b"", max(map(len, self.needles), default=1)

@@ -63,7 +63,7 @@ def send(settings: Settings, records: Iterable[Sent], **options: str) -> None:
 
 def drain(session: SparkSession, settings: Settings, reached: Callable[[str, int], None] = lambda table, batch_id: None) -> list[Done]:
     """Start the query as the job does, and stop it when all that is in the topics is in the lake. Raises what ends the query."""
-    lake, checkpoint, schemas = Lake(settings.lake), Checkpoint(settings.lake.checkpoint), RegistrySchemas(settings.registry)
+    lake, checkpoint, schemas = Lake(settings.lake), Checkpoint(settings.lake), RegistrySchemas(settings.registry)
     prepare_tables(lake, checkpoint)
     folds = Folds(Lake(settings.lake), schemas)
     batch = Batch(lake, checkpoint, folds, schemas, reached, view=View(Lake(settings.lake), folds.logs))

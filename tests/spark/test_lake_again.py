@@ -49,7 +49,7 @@ TESTED = tuple(t for t in AGAIN if t is not SENTIMENTS)  # the shop of these tes
 @contextmanager
 def running(session: SparkSession, settings: Settings) -> Iterator[tuple[StreamingQuery, list[Done]]]:
     """The lake job's query; its folds and its view stay in memory all the time."""
-    lake, checkpoint, schemas = Lake(settings.lake), Checkpoint(settings.lake.checkpoint), RegistrySchemas(settings.registry)
+    lake, checkpoint, schemas = Lake(settings.lake), Checkpoint(settings.lake), RegistrySchemas(settings.registry)
     prepare_tables(lake, checkpoint)
     folds = Folds(Lake(settings.lake), schemas)
     batch = Batch(lake, checkpoint, folds, schemas, view=View(Lake(settings.lake), folds.logs))

@@ -112,7 +112,7 @@ def test_killed_at_its_commits_and_stopped_in_traffic_it_loses_and_doubles_nothi
     send(settings, shop.some(50))
     assert job.wait(20) == 0, job.text()
     assert "left_batch_unfinished" not in job.text()
-    assert Checkpoint(settings.lake.checkpoint).completed() == lake.last_batch()["batch_id"]
+    assert Checkpoint(settings.lake).completed() == lake.last_batch()["batch_id"]
 
     drain(spark, settings)
     assert differences(lake, settings.kafka, shop) == []

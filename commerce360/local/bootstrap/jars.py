@@ -64,7 +64,7 @@ def classpath(*groups: str) -> str:
 
 def spark_jars() -> str:
     """Comma list for `spark.jars`."""
-    return ",".join(str(p) for p in sorted(group_dir("spark").glob("*.jar")))
+    return ",".join(str(p) for group in ("spark", "adls") for p in sorted(group_dir(group).glob("*.jar")))
 
 
 def missing(items: Iterable[Item]) -> list[Item]:

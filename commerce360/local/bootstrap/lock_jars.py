@@ -52,6 +52,15 @@ EXACT = {
         "org.apache.commons:commons-pool2:2.12.1",
         "org.apache.spark:spark-avro_2.13:4.1.1",
     ],
+    # Hadoop's ABFS driver, of the version that pyspark brings; what else it needs comes with pyspark.
+    "adls": [
+        "org.apache.hadoop:hadoop-azure:3.4.2",
+        "com.microsoft.azure:azure-storage:7.0.1",
+        "com.microsoft.azure:azure-keyvault-core:1.0.0",
+        "org.wildfly.openssl:wildfly-openssl:2.1.4.Final",
+        "org.eclipse.jetty:jetty-util:9.4.57.v20241219",
+        "org.eclipse.jetty:jetty-util-ajax:9.4.57.v20241219",
+    ],
     "ecj": ["org.eclipse.jdt:ecj:3.46.100"],
 }
 

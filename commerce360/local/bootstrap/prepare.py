@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from commerce360.local.bootstrap import converter, jars, java
+from commerce360.local.bootstrap import azurite, converter, jars, java
 from commerce360.local.bootstrap.paths import BUILD, cache
 from commerce360.steps import Note
 
@@ -27,8 +27,8 @@ PACKAGES = (
 )
 
 
-def prepare(note: Note = lambda _, share=None: None) -> dict[str, str]:
-    """Fetch and lay out the jars, compile the converter; the versions of what is used."""
+def prepare(note: Note = lambda _, share=None: None, adls: bool = False) -> dict[str, str]:
+    """Fetch and lay out the jars, compile the converter, install Azurite if `adls`; the versions of what is used."""
     with _alone():
         java_home = java.find_java(17)
         items = jars.read_lock()
@@ -38,6 +38,9 @@ def prepare(note: Note = lambda _, share=None: None) -> dict[str, str]:
         jars.lay_out(items)
         note("checking the converter")
         converter.build(java_home)
+        if adls:
+            note("installing Azurite")
+            azurite.install()
     return versions(java_home)
 
 

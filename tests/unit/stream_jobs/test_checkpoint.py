@@ -21,17 +21,21 @@ def lake(tmp_path: Path) -> Lake:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
-    return Checkpoint(f"file://{tmp_path}/checkpoint")
+    return Checkpoint(LakeSettings(checkpoint=f"file://{tmp_path}/checkpoint"))
+
+
+def path_of(checkpoint: Checkpoint) -> Path:
+    return Path(checkpoint.root.removeprefix("file://"))
 
 
 def planned(checkpoint: Checkpoint, batch_id: int, ends: Any) -> None:
-    folder = checkpoint.root / "offsets"
+    folder = path_of(checkpoint) / "offsets"
     folder.mkdir(exist_ok=True)
     (folder / str(batch_id)).write_text(f'v1\n{{"batchWatermarkMs":0}}\n{json.dumps(ends)}')
 
 
 def finished(checkpoint: Checkpoint, batch_id: int) -> None:
-    folder = checkpoint.root / "commits"
+    folder = path_of(checkpoint) / "commits"
     folder.mkdir(exist_ok=True)
     (folder / str(batch_id)).write_text('v1\n{"nextBatchWatermarkMs":0}')
     (folder / f".{batch_id}.crc").write_text("x")
@@ -144,25 +148,25 @@ def test_another_table_that_the_last_batch_did_not_know_is_refused(lake: Lake, c
 
 
 def test_a_lost_checkpoint_is_refused(lake: Lake, checkpoint: Checkpoint, query: str):
-    checkpoint.root.rename(checkpoint.root.with_name("away"))
+    path_of(checkpoint).rename(path_of(checkpoint).with_name("away"))
     assert "bronze.records, ops.batches hold rows" in refusal(lake, checkpoint)
 
 
 def test_a_checkpoint_lost_within_the_first_batch_is_refused(lake: Lake, checkpoint: Checkpoint):
     lake.append(RECORDS, [record(0)], prepare_tables(lake, checkpoint), 0)
-    checkpoint.root.rename(checkpoint.root.with_name("away"))
+    path_of(checkpoint).rename(path_of(checkpoint).with_name("away"))
     assert "bronze.records hold rows" in refusal(lake, checkpoint)
 
 
 def test_the_checkpoint_of_another_query_is_refused(lake: Lake, checkpoint: Checkpoint, query: str):
-    (checkpoint.root / "metadata").write_text('{"id": "another"}')
+    (path_of(checkpoint) / "metadata").write_text('{"id": "another"}')
     assert f"written by query {query}" in refusal(lake, checkpoint)
 
 
 def test_an_older_copy_of_the_checkpoint_is_refused(lake: Lake, checkpoint: Checkpoint, query: str):
-    (checkpoint.root / "commits" / "1").unlink()
+    (path_of(checkpoint) / "commits" / "1").unlink()
     ensure_agreement(lake, checkpoint)  # one batch ahead is a crash before Spark's own mark
-    (checkpoint.root / "commits" / "0").unlink()
+    (path_of(checkpoint) / "commits" / "0").unlink()
     assert "the lake is at batch 1, but the checkpoint" in refusal(lake, checkpoint)
 
 
@@ -175,8 +179,8 @@ def test_an_older_copy_of_the_lake_is_refused(lake: Lake, checkpoint: Checkpoint
 @pytest.mark.parametrize("ends", [None, {"t": {"0": 99}}])
 def test_a_copy_that_is_older_by_one_batch_is_refused(lake: Lake, checkpoint: Checkpoint, query: str, ends: Any):
     """Spark would plan that batch anew with all that came since, and the lake would take it for the one it has."""
-    (checkpoint.root / "commits" / "1").unlink()
-    (checkpoint.root / "offsets" / "1").unlink()
+    (path_of(checkpoint) / "commits" / "1").unlink()
+    (path_of(checkpoint) / "offsets" / "1").unlink()
     if ends:
         planned(checkpoint, 1, ends)
     assert "has batch 1 of the lake at other offsets" in refusal(lake, checkpoint)
