@@ -30,6 +30,7 @@ Secret = Callable[[str, str], str]  # of a scope and a key
 SCHEME = "secret://"
 MEMORY = Path("/dev/shm")  # noqa: S108  # in memory, and only of this machine; the folder made there is ours alone
 SHOP_ZONE = "Europe/Berlin"
+COMMANDS = {"c360-backfill": ("backfill",), "c360-warehouse-backfill": ("warehouse", "backfill"), "c360-dim-date": ("backfill",)}
 SWITCH = {"true": True, "false": False, "": False}
 YEARS = range(2000, 2101)
 
@@ -72,17 +73,31 @@ def sentiment() -> None:
 
 def backfill() -> None:
     """`c360 backfill`, with parameters as a job has them."""
-    _command("backfill")
+    _command("c360-backfill")
 
 
 def warehouse_backfill() -> None:
     """`c360 warehouse backfill`, with parameters as a job has them."""
-    _command("warehouse", "backfill")
+    _command("c360-warehouse-backfill")
 
 
 def dim_date() -> None:
     """`c360 backfill` of the calendar: a year and the next ones."""
-    _leave(lambda: _run_command(["backfill"], calendar_arguments(sys.argv[1:], dt.datetime.now(ZoneInfo(SHOP_ZONE)).year)))
+    _command("c360-dim-date")
+
+
+def command_line(entry: str, given: Sequence[str], this_year: int) -> list[str]:
+    """What stands behind `c360`, for one of `COMMANDS` and its parameters. Raises ConfigError, or SystemExit for wrong usage."""
+    import typer
+
+    from commerce360.cli.main import app
+
+    if entry == "c360-dim-date":
+        return [*COMMANDS[entry], *calendar_arguments(given, this_year)]
+    command: Any = typer.main.get_command(app)
+    for name in COMMANDS[entry]:
+        command = command.commands[name]
+    return [*COMMANDS[entry], *arguments(command, given)]
 
 
 def arguments(command: Any, given: Sequence[str]) -> list[str]:
@@ -181,22 +196,15 @@ def _service(entry: Callable[[], None], run: Callable[[], None], more: dict[str,
     _leave(main)
 
 
-def _command(*names: str) -> None:
-    import typer
-
+def _command(entry: str) -> None:
     from commerce360.cli.main import app
 
-    command: Any = typer.main.get_command(app)
-    for name in names:
-        command = command.commands[name]
-    _leave(lambda: _run_command(names, arguments(command, sys.argv[1:])))
+    def main() -> None:
+        line = command_line(entry, sys.argv[1:], dt.datetime.now(ZoneInfo(SHOP_ZONE)).year)
+        with prepared(os.environ, _of_databricks):
+            app(line, prog_name="c360")
 
-
-def _run_command(names: Sequence[str], behind: Sequence[str]) -> None:
-    from commerce360.cli.main import app
-
-    with prepared(os.environ, _of_databricks):
-        app([*names, *behind], prog_name="c360")
+    _leave(main)
 
 
 def _leave(main: Callable[[], None]) -> None:

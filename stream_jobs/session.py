@@ -102,7 +102,7 @@ def open_session(lake: Lake, scratch: Path) -> SparkSession:
 
     if lake.session == "running":
         running = SparkSession.builder.getOrCreate()
-        for key, value in TUNED.items():
+        for key, value in {**TUNED, **hadoop_options(lake)}.items():
             running.conf.set(key, value)
         return running
     scratch.mkdir(parents=True, exist_ok=True)
