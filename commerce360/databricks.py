@@ -165,8 +165,9 @@ def _looked_up(name: str, reference: str, secret: Secret) -> str:
     try:
         return secret(scope, key)
     except Exception as error:  # whatever Databricks raises: its own classes are not here
+        said = (str(error) or repr(error)).splitlines()[0]
         raise ConfigError(
-            f"{name}: the secret {key} of scope {scope} cannot be read: {str(error).splitlines()[0] if str(error) else error!r}",
+            f"{name}: the secret {key} of scope {scope} cannot be read: {said}",
             "does it exist, and may who runs the job read the scope? docs/databricks.md, Secrets",
         ) from error
 
