@@ -60,11 +60,16 @@ def _as_finding(document: Any, error: ValidationError, hint: str) -> Finding:
     here = document
     for step in error.absolute_path:
         if isinstance(here, dict):
-            place = next((key for key in here if key == step and isinstance(key, Placed)), place)
+            place = next((key for key in here if key == step), place)
         here = here[step]
-    place = here if isinstance(here, Placed) else place
+    said = error.message
+    if error.validator == "additionalProperties":
+        place = next((key for key in here if key not in error.schema["properties"]), place)
+        said = f"there is no field {place}"
+    elif error.validator == "not":
+        said = f"{' and '.join(error.validator_value['required'])} exclude each other"
     path = "/".join(str(step) for step in error.absolute_path) or "the bundle"
-    return at(place, f"{path}: {error.message[:300]}", hint)
+    return at(here if isinstance(here, Placed) else place, f"{path}: {said[:300]}", hint)
 
 
 def _unused(bundle: Bundle) -> Iterator[Finding]:

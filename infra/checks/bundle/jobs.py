@@ -7,6 +7,7 @@ import contextlib
 import io
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,14 @@ def _parameters(job: dict[str, Any], task: dict[str, Any]) -> Iterator[Finding]:
     samples = {n: d or SAMPLES.get(n, "") for n, d in defaults.items()}
     for values in (samples, {**samples, "dry_run": "true"} if "dry_run" in samples else samples):
         line = [PARAMETER.sub(lambda m, v=values: v[m[1]], text) for text in given]  # type: ignore[misc]
-        if said := refused(entry, line):
+        if said := refused(entry, tuple(line)):
             place = next((t for t in given if t.partition("=")[0] in said), given[0] if given else wheel["entry_point"])
             yield at(place, f"{entry} does not take the parameters of {job['name']}: {said}", f"see `{entry} --help`")
             return
 
 
-def refused(entry: str, given: Sequence[str]) -> str:
+@cache
+def refused(entry: str, given: tuple[str, ...]) -> str:
     """Why the entry point would not begin with these parameters; empty when it would. Nothing is run but its parser."""
     if entry not in databricks.COMMANDS:
         return f"it has no {given[0]}" if given else ""

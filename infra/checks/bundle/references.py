@@ -54,7 +54,9 @@ class References:
         return self._placed(value, text)
 
     def _placed(self, origin: str, value: Any) -> Any:
-        return origin.but(value) if isinstance(origin, Placed) and isinstance(value, str) else value
+        """A value that stands somewhere as it is stays there; one that is put together stands where that happens."""
+        is_bare = isinstance(value, str) and not isinstance(value, Placed)
+        return origin.but(value) if is_bare and isinstance(origin, Placed) else value
 
     def _meant(self, origin: str, name: str) -> Any:
         kind, _, rest = name.partition(".")
