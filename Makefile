@@ -25,11 +25,11 @@ export UV_NO_CONFIG := 1
 
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
-# For the Python of Databricks Runtime 18 LTS, which keeps its own Spark and what that is built with.
+# For the Python of Databricks Runtime 18 LTS, which keeps its own Spark, what that is built with, and what its MLflow shares with us.
 LOCK_DATABRICKS = $(subst --universal --python-version 3.11,--python-version 3.12 --python-platform x86_64-manylinux_2_28,$(LOCK)) \
-	$(addprefix --no-emit-package ,numpy pandas pyarrow)
+	$(addprefix --no-emit-package ,numpy packaging pandas pyarrow)
 
-.PHONY: help demo test test-fast test-spark test-stack test-long test-browser test-cloud test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check wheel docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-long test-adls test-browser test-cloud test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check wheel docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -37,13 +37,13 @@ demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500"
 	@$(C360) demo $(ARGS)
 
 test: dev setup $(STAMPS)/airflow ## All tests but the long ones: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
-	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
+	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser and not adls"
 	@$(PYTEST) tests -m spark $(TWO)
 	@$(PYTEST) tests -m "(stack or browser) and not long" $(TWO) --durations=25
 	@$(DAGTEST) -m "not long"
 
 test-fast: dev ## Only the tests that need no server
-	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
+	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser and not adls"
 
 test-spark: dev setup ## Only the Spark tests
 	@$(PYTEST) tests -m spark $(TWO)
@@ -59,6 +59,10 @@ CLOUD := ACCOUNT HOST PORT PROTOCOL USER ROLE WAREHOUSE PRIVATE_KEY_FILE STREAMI
 test-cloud: dev setup ## Tests on the Snowflake account of C360_WAREHOUSE__*: they make scratch databases there, and drop them
 	@for name in $(CLOUD); do eval "value=\$$C360_WAREHOUSE__$$name"; test -n "$$value" || { echo "error: C360_WAREHOUSE__$$name is not set" >&2; echo "hint: docs/warehouse.md, On an account" >&2; exit 2; }; done
 	@$(PYTEST) tests -m cloud
+
+test-adls: dev ## Only those of a lake on ADLS, as Azurite shows it (needs Node.js)
+	@$(C360) setup --lake adls
+	@$(PYTEST) tests -m adls --durations=10
 
 test-browser: dev ## Only the tests of the live page in a browser
 	@$(PYTEST) tests -m browser

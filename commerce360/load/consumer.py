@@ -7,6 +7,7 @@ run holds it up.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -80,8 +81,9 @@ def read(kafka: Kafka, stop: Callable[[], bool], ready: Callable[[], None] = lam
 
 
 def main(settings: Settings, stop: threading.Event) -> None:
-    out = Path(sys.argv[1])
-    found = read(settings.kafka, stop.is_set, out.with_suffix(".ready").touch)
+    out, parent = Path(sys.argv[1]), os.getppid()
+    # Who started it may be killed: nobody would end it then.
+    found = read(settings.kafka, lambda: stop.is_set() or os.getppid() != parent, out.with_suffix(".ready").touch)
     found.write(out)
 
 

@@ -19,7 +19,7 @@ def free_port() -> int:
     return next(port for port in _next if is_free(port))
 
 
-def new_state(root: Path) -> Path:
+def new_state(root: Path, lake: str = "files") -> Path:
     root.mkdir(parents=True)
-    (root / "stack.json").write_text(json.dumps({"ports": {name: free_port() for name in PORTS}}))
+    (root / "stack.json").write_text(json.dumps({"ports": {name: free_port() for name in PORTS}, "lake": lake}))
     return root

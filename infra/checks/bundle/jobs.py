@@ -23,7 +23,7 @@ PARAMETER = re.compile(r"\{\{job\.parameters\.([A-Za-z0-9_.-]+)\}\}")
 DYNAMIC = re.compile(r"\{\{.*?\}\}")
 SAMPLES = {"table": "fct_sales", "from": "2026-11-01", "to": "2026-11-07", "year": "2026"}  # of what only a run can know
 REQUIREMENTS = FOLDER / "requirements.txt"
-OF_THE_RUNTIME = ("pyspark", "delta-spark", "pandas", "numpy", "pyarrow")
+OF_THE_RUNTIME = ("pyspark", "delta-spark", "pandas", "numpy", "packaging", "pyarrow")
 A_YEAR = 2026
 
 

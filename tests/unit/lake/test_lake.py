@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import shutil
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+import obstore
 import pytest
 from deltalake import CommitProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
+from commerce360.adls import open_store
 from commerce360.errors import C360Error
 from commerce360.lake import Commit, Lake
 from commerce360.settings import Lake as LakeSettings
@@ -22,8 +22,8 @@ AT = dt.datetime(2026, 3, 1, 9, 0, 0, 123_456, dt.UTC)
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    found = Lake(LakeSettings(root=f"{tmp_path}/lake"))
+def lake(place: LakeSettings) -> Lake:
+    found = Lake(place)
     for table in (CLICKSTREAM, FCT_SALES, RECORDS, BATCHES):
         found.create(table)
     return found
@@ -42,13 +42,19 @@ def line(order_id: str, batch_id: int, quantity: int) -> dict[str, Any]:
     return row(FCT_SALES, order_id=order_id, line_no=1, quantity=quantity, batch_id=batch_id)
 
 
+def files(lake: Lake, kind: str) -> list[str]:
+    """Paths of the files of the sales, below their table."""
+    found = obstore.list(open_store(lake.uri(FCT_SALES), lake.settings)).collect()
+    return sorted(f["path"] for f in found if f["path"].endswith(kind))
+
+
 def newest(lake: Lake, **bounds: Any) -> dict[str, int]:
     return {r["order_id"]: r["quantity"] for r in lake.newest(FCT_SALES, **bounds).to_pylist()}
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
-def test_every_table_of_the_contract_can_be_made_and_is_empty(tmp_path: Path, table: Table):
-    lake = Lake(LakeSettings(root=f"{tmp_path}/lake"))
+def test_every_table_of_the_contract_can_be_made_and_is_empty(place: LakeSettings, table: Table):
+    lake = Lake(place)
     assert not lake.exists(table)
     with pytest.raises(TableNotFoundError):
         lake.delta(table)
@@ -120,7 +126,7 @@ def test_the_last_commits_are_those_that_the_log_still_has(lake: Lake):
         lake.append(FCT_SALES, [line("a", batch_id, 1)], "q", batch_id)
     lake.delta(FCT_SALES).create_checkpoint()
     for version in (0, 1, 2):
-        Path(lake.uri(FCT_SALES), "_delta_log", f"{version:020d}.json").unlink()
+        obstore.delete(open_store(lake.uri(FCT_SALES), lake.settings), f"_delta_log/{version:020d}.json")
     assert [(c.version, c.batch_id) for c in Lake(lake.settings).last_commits(FCT_SALES)] == [(3, 2)]
 
 
@@ -205,9 +211,9 @@ def rewritten(lake: Lake) -> Lake:
         lake.append(FCT_SALES, [line(name, batch_id, 1)], "q", batch_id)
     rows = lake.query(FCT_SALES, "SELECT * FROM fct_sales WHERE order_id = 'b'").to_pylist()
     lake.rewrite(FCT_SALES, lake.arrow(FCT_SALES, [{**row, "quantity": 7} for row in rows]), "order_id = 'b'")
-    before = len(list(Path(lake.uri(FCT_SALES)).glob("*.parquet")))
+    before = len(files(lake, ".parquet"))
     lake.settle_rewrite(FCT_SALES)
-    assert len(list(Path(lake.uri(FCT_SALES)).glob("*.parquet"))) == before - 1
+    assert len(files(lake, ".parquet")) == before - 1
     lake.append(FCT_SALES, [line("d", 3, 1)], "q", 3)
     return lake
 
@@ -259,15 +265,17 @@ def test_files_that_a_compaction_replaced_are_not_missed_when_nothing_was_rewrit
 
 
 def test_a_file_that_a_killed_writer_left_is_removed(rewritten: Lake):
-    root = Path(rewritten.uri(FCT_SALES))
-    left = shutil.copy(next(root.glob("*.parquet")), root / "part-left.parquet")
+    store = open_store(rewritten.uri(FCT_SALES), rewritten.settings)
+    obstore.put(store, "part-left.parquet", obstore.get(store, files(rewritten, ".parquet")[0]).bytes())
+    assert "part-left.parquet" in files(rewritten, ".parquet")
     rewritten.settle_rewrite(FCT_SALES)
-    assert not Path(left).exists()
+    assert "part-left.parquet" not in files(rewritten, ".parquet")
 
 
 def test_statistics_hold_no_values_but_those_of_the_first_columns(lake: Lake):
     lake.replace(FCT_SALES, [line("a", 0, 1)])
-    log = "".join(path.read_text() for path in (Path(lake.uri(FCT_SALES)) / "_delta_log").glob("*.json"))
+    store = open_store(lake.uri(FCT_SALES), lake.settings)
+    log = "".join(bytes(obstore.get(store, path).bytes()).decode() for path in files(lake, ".json"))
     (stats,) = re.findall(r'"stats":"(.*?[^\\])"', log)[-1:]
     assert "order_id" in stats
     assert "status" not in stats
