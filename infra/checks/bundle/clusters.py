@@ -43,7 +43,7 @@ def _kind(job: str, cluster: dict[str, Any]) -> Iterator[Finding]:
         return
     is_one = all(conf.get(k) == v for k, v in ONE_NODE.items()) and str(conf.get("spark.master", "")).startswith("local")
     if not is_one or cluster.get("custom_tags", {}).get("ResourceClass") != "SingleNode":
-        hint = "set spark.databricks.cluster.profile: singleNode, spark.master: local[*, 4] and the tag ResourceClass: SingleNode"
+        hint = "set spark.databricks.cluster.profile: singleNode, spark.master: local[*] and the tag ResourceClass: SingleNode"
         yield at(next(iter(conf), mode), f"the cluster of {job} has no workers, and does not say that it is a single node", hint)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -164,7 +166,7 @@ RULES: dict[str, tuple[Path, str, str, str, str]] = {
         "<",
     ),
     "a log switch that is none": (CLUSTERS, 'C360_LOG_JSON: "true"', "C360_LOG_JSON: perhaps", "C360_LOG_JSON is 'perhaps'", "<"),
-    "a secret in the clear": (CLUSTERS, "secret://${var.secret_scope}/kafka-sasl-password", "hunter2", "stands here in the clear", "<"),
+    "a secret in the clear": (CLUSTERS, "secret://${var.secret_scope}/kafka-connection-string", "hunter2", "stands here in the clear", "<"),
     "a secret in a default": (
         MAIN,
         'empty without backfills from PostgreSQL.\n    default: ""',
@@ -192,8 +194,8 @@ RULES: dict[str, tuple[Path, str, str, str, str]] = {
     ),
     "targets that share a folder": (
         MAIN,
-        "root_path: /Workspace/Users/${var.service_principal_name}/.bundle/${bundle.name}/${bundle.target}\n    run_as: *run_as",
-        "root_path: /Workspace/Users/${var.service_principal_name}/.bundle/${bundle.name}/staging\n    run_as: *run_as",
+        "root_path: ${var.deployments}/${bundle.name}/${bundle.target}\n    run_as: *run_as",
+        "root_path: ${var.deployments}/${bundle.name}/staging\n    run_as: *run_as",
         "prod and staging share the root path",
         "",
     ),
@@ -201,7 +203,7 @@ RULES: dict[str, tuple[Path, str, str, str, str]] = {
     "prod as whoever deploys": (MAIN, "    run_as: *run_as\n", "", "prod does not say which service principal", ""),
     "prod in a home folder": (
         MAIN,
-        "/Workspace/Users/${var.service_principal_name}/.bundle/${bundle.name}/${bundle.target}\n    run_as: *run_as",
+        "${var.deployments}/${bundle.name}/${bundle.target}\n    run_as: *run_as",
         "~/${bundle.target}\n    run_as: *run_as",
         "the root path of prod is ~/prod",
         "",
@@ -326,3 +328,17 @@ def test_names_of_variables_are_those_of_settings() -> None:
             whole = references.REFERENCE.fullmatch(value)
             if whole:
                 assert whole[1] == "var." + name.removeprefix("C360_").lower().replace("__", "_")
+
+
+def test_the_page_names_every_variable_that_has_to_be_given() -> None:
+    declared = reading.read(ROOT).document["variables"]
+    page = (ROOT / "docs" / "databricks.md").read_text().partition("variable-overrides.json`:")[2].partition("A setting's")[0]
+    assert set(json.loads(page)) == {name for name, variable in declared.items() if "default" not in variable}
+
+
+def test_the_page_names_every_secret() -> None:
+    text = (ROOT / CLUSTERS).read_text()
+    page = (ROOT / "docs" / "databricks.md").read_text()
+    keys = set(re.findall(r"secret://\$\{var\.secret_scope\}/(\S+)", text))
+    assert keys
+    assert [key for key in sorted(keys) if f"| `{key}` |" not in page] == []
