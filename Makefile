@@ -25,8 +25,11 @@ export UV_NO_CONFIG := 1
 
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+# For the Python of Databricks Runtime 18 LTS, which keeps its own Spark, what that is built with, and what its MLflow shares with us.
+LOCK_DATABRICKS = $(subst --universal --python-version 3.11,--python-version 3.12 --python-platform x86_64-manylinux_2_28,$(LOCK)) \
+	$(addprefix --no-emit-package ,numpy packaging pandas pyarrow)
 
-.PHONY: help demo test test-fast test-spark test-stack test-long test-adls test-browser test-cloud test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-long test-adls test-browser test-cloud test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check wheel docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -94,6 +97,10 @@ check: dev $(STAMPS)/checkov ## ruff, mypy strict, import-linter, and what looks
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 	@$(PY) -m infra.checks
+
+wheel: env ## Build the wheel of this checkout, which `databricks bundle deploy` takes: infra/databricks/dist
+	@rm -rf $(BUILD)/lib infra/databricks/dist
+	@$(UV) build -q --wheel --no-build-isolation --python $(PY) -o infra/databricks/dist .
 
 docs: env ## Make the pages that come from the code
 	@$(PY) -m commerce360.cli.reference
@@ -182,10 +189,11 @@ lock: $(STAMPS)/uv ## Maintainers: renew the hash-pinned requirements
 	$(LOCK) requirements/schemachange.in -o requirements/schemachange.txt
 	$(LOCK) requirements/checkov.in -o requirements/checkov.txt
 	$(LOCK) requirements/airflow.in -o requirements/airflow.txt
+	$(LOCK_DATABRICKS) setup.cfg requirements/databricks.in -c requirements/runtime.txt -o infra/databricks/requirements.txt
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 
 lock-jars: $(STAMPS)/env ## Maintainers: renew the jar lock (needs Maven)
 	$(PY) -m commerce360.local.bootstrap.lock_jars
 
 clean: ## Remove everything that was made here (not the user's cache)
-	rm -rf $(BUILD) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(BUILD) infra/databricks/dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -21,8 +21,9 @@ def run(name: str, main: Callable[[Settings, threading.Event], None]) -> None:
     log.configure(settings.log_level, settings.log_json)
     logger = log.get(name)
     stop = threading.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stop.set())
+    if threading.current_thread() is threading.main_thread():  # elsewhere, such as in some notebooks' processes, there are no handlers
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: stop.set())
     logger.info("started_service")
     try:
         main(settings, stop)

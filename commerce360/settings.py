@@ -26,6 +26,7 @@ def read_secret(path: Path | None, what: str) -> SecretStr:
 
 class Kafka(BaseModel):
     bootstrap: str = "127.0.0.1:19092"
+    profile: Literal["plain", "eventhubs"] = "plain"  # what clients are told: nothing more, or what Azure Event Hubs needs
     config: dict[str, str] = Field(default={}, repr=False)  # more of librdkafka, such as security.protocol; JSON in the environment
     sasl_password_file: Path | None = None  # with sasl.password, which has no place in the environment
 
@@ -105,6 +106,7 @@ class Lake(BaseModel):
     max_offsets_per_trigger: int = 20_000
     driver_memory: str = "1g"
     cores: int = 2
+    session: Literal["own", "running"] = "own"  # of Spark: started here, or that of the cluster, whose master and memory stay as they are
     jars: str = ""  # comma list of local jar paths for spark.jars; empty on a cluster that has them
     java_home: str = ""
 

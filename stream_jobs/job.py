@@ -118,7 +118,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
         waiting = threads.submit(inputs.wait, stop)
         folding = threads.submit(open_folds, Lake(settings.lake), schemas)
         session = open_session(settings.lake, scratch(settings.state))
-        fence.mark(jvm_pid(session))
+        if settings.lake.session == "own":  # the cluster's JVM is its driver, and lives on
+            fence.mark(jvm_pid(session))
         logger.info("opened_session")
         ready, (folds, rebuilt, view) = waiting.result(), folding.result()
     if not ready:

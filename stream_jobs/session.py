@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # Measured on two slow cores, Spark 4.1.1 with Delta 4.4.0: a batch costs by the job and by the commit, not by the row.
+# These may be set on a session at any time; the others only where Spark starts.
 TUNED = {
+    "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.adaptive.enabled": "false",
     "spark.databricks.delta.snapshotPartitions": "1",
@@ -31,6 +33,8 @@ TUNED = {
     "spark.sql.streaming.pollingDelay": "25ms",
     "spark.sql.streaming.noDataMicroBatches.enabled": "false",
     "spark.sql.files.openCostInBytes": "65536",
+}
+AT_START = {
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.sql.ui.retainedExecutions": "5",
     "spark.ui.enabled": "false",
@@ -64,12 +68,11 @@ def configuration(lake: Lake, scratch: Path) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(scratch),
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
-        "spark.sql.session.timeZone": "UTC",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     }
     jars = {"spark.jars": lake.jars} if lake.jars else {}
-    return {**base, **jars, **TUNED}
+    return {**base, **jars, **AT_START, **TUNED}
 
 
 def _trusting(store: Path) -> tuple[str, str]:
@@ -91,9 +94,17 @@ def trust_store(lake: Lake, scratch: Path) -> Path:
 
 
 def open_session(lake: Lake, scratch: Path) -> SparkSession:
-    """Start Spark in this process. `scratch` is its folder for all that it writes outside tables."""
+    """Start Spark in this process, or take the cluster's, of which only the session is changed.
+
+    `scratch` is the folder for all that a Spark of our own writes outside tables.
+    """
     from pyspark.sql import SparkSession
 
+    if lake.session == "running":
+        running = SparkSession.builder.getOrCreate()
+        for key, value in {**TUNED, **hadoop_options(lake)}.items():
+            running.conf.set(key, value)
+        return running
     scratch.mkdir(parents=True, exist_ok=True)
     if lake.java_home:
         os.environ["JAVA_HOME"] = lake.java_home

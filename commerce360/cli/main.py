@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -62,16 +63,21 @@ def options(
 
 
 def run() -> None:
-    """Entry point: an error that a user can act on is two lines, without a traceback."""
+    """Entry point."""
+    guard(app)
+
+
+def guard(command: Callable[[], None], color: bool | None = None) -> None:
+    """Run it; an error that a user can act on is two lines, without a traceback. No `color`: where a person reads."""
     try:
-        app()
+        command()
     except (C360Error, OSError, ValueError) as raised:
         error = as_user_error(raised)
         if error is None or "--debug" in sys.argv:
             raise
-        typer.secho(f"error: {error.message}", fg="red", err=True)
+        typer.secho(f"error: {error.message}", fg="red", err=True, color=color)
         if error.hint:
-            typer.secho(f"hint: {error.hint}", err=True)
+            typer.secho(f"hint: {error.hint}", err=True, color=color)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.secho("stopped", err=True)
