@@ -53,6 +53,7 @@ EXACT = {
         "org.apache.spark:spark-avro_2.13:4.1.1",
     ],
     "ecj": ["org.eclipse.jdt:ecj:3.46.100"],
+    "jmx": ["io.prometheus.jmx:jmx_prometheus_javaagent:1.0.1"],  # metrics of the brokers and of Connect, in containers
 }
 
 
