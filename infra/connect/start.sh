@@ -5,6 +5,7 @@
 set -eu
 
 for name in $(env | sed -n 's/^\(C360_SOURCE_[A-Z0-9_]*\)_FILE=.*/\1/p'); do
+    file=
     eval "file=\$${name}_FILE"
     [ -r "$file" ] || { echo "error: ${name}_FILE: cannot read $file" >&2; exit 2; }
     value=$(cat "$file")
