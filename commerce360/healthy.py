@@ -1,11 +1,12 @@
-"""`python -m commerce360.healthy SERVICE | URL`: does it work? Exit code 0 or 1, for health checks of containers. Imports next to nothing.
+"""`python -m commerce360.healthy SERVICE | URL [PART]`: does it work? Exit code 0 or 1, for health checks of containers. Imports little.
 
 A service works while it publishes its metrics: since its container's first process began, and not long ago. An address works when it
-answers a GET with 200.
+answers a GET with 200; with PART, its JSON must say that this part of it has the status healthy, as Airflow's does.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -26,22 +27,25 @@ def publishes(state: Path, service: str, now: float, began: float) -> str:
     return "" if now - at <= FRESH_S else f"{service} has not published for {now - at:.0f} s"
 
 
-def answers(url: str) -> str:
+def answers(url: str, part: str = "") -> str:
     """Why it does not work; empty if it does."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:  # noqa: S310 - an address of ours
-            return "" if reply.status == 200 else f"{url} answers {reply.status}"
-    except OSError as error:
+            if reply.status != 200:
+                return f"{url} answers {reply.status}"
+            status = json.load(reply)[part]["status"] if part else "healthy"
+    except (OSError, ValueError, KeyError) as error:
         return f"{url}: {error}"
+    return "" if status == "healthy" else f"{part} is {status}"
 
 
-def main(what: str) -> str:
+def main(what: str, part: str = "") -> str:
     if what.startswith("http"):
-        return answers(what)
+        return answers(what, part)
     import psutil
 
     return publishes(Path(os.environ["C360_STATE"]), what, time.time(), psutil.Process(1).create_time())
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

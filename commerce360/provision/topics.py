@@ -17,7 +17,7 @@ def prepare(settings: Settings) -> list[str]:
 
     Raises ConfigError for one with another number of partitions, UnavailableError when no broker answers, C360Error when one refuses.
     """
-    admin = AdminClient(settings.kafka.client())
+    admin = AdminClient(settings.kafka.client(log_level=0))
     given = settings.provision
     kept = {} if given.retention_ms is None else {"retention.ms": str(given.retention_ms)}
     try:

@@ -4,4 +4,4 @@
 set -eu
 AZURITE_ACCOUNTS="c360lake:$(cat /run/secrets/lake_account_key)"
 export AZURITE_ACCOUNTS
-exec azurite-blob --blobHost 0.0.0.0 --blobPort 10000 --location /data --silent --skipApiVersionCheck --disableTelemetry --disableProductionStyleUrl
+exec azurite-blob --blobHost 0.0.0.0 --blobPort 10000 --location /data --silent --skipApiVersionCheck --disableTelemetry --disableProductStyleUrl
