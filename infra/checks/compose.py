@@ -40,8 +40,13 @@ Found = Iterator[Finding]
 
 
 def check(root: Path) -> Iterable[Finding | Skipped]:
-    compose = Compose(root)
     yield from schema(root)
+    yield from own(root)
+
+
+def own(root: Path) -> Found:
+    """What the schema does not know."""
+    compose = Compose(root)
     for rule in (*RULES, *compose_tables.RULES):
         yield from rule(compose)
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 NAME = Path("docker-compose.yml")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, where PyYAML was built with it
 VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>\w+)(?::?-(?P<default>[^}]*))?\})")
 
 
@@ -68,8 +69,8 @@ class Compose:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.text = (root / NAME).read_text(encoding="utf-8")
-        self.data: dict[str, Any] = yaml.safe_load(self.text)
-        self._nodes = yaml.compose(self.text, Loader=yaml.SafeLoader)
+        self.data: dict[str, Any] = yaml.load(self.text, Loader=LOADER)  # noqa: S506 - a safe loader
+        self._nodes = yaml.compose(self.text, Loader=LOADER)
         self.services = {name: Service(name, raw) for name, raw in self.data["services"].items()}
 
     def top(self, key: str) -> dict[str, Any]:
