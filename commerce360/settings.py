@@ -87,7 +87,12 @@ class Postgres(BaseModel):
 
 class Mongo(BaseModel):
     uri: str = "mongodb://127.0.0.1:19017/?replicaSet=secantus&retryWrites=false&serverMonitoringMode=poll"
+    uri_file: Path | None = None  # with the whole address, where it holds a password; stronger than `uri`
     database: str = "shop"
+
+    def address(self) -> str:
+        """For pymongo. It may hold a password: never log it."""
+        return self.uri if self.uri_file is None else read_secret(self.uri_file, "address of MongoDB").get_secret_value()
 
 
 class Lake(BaseModel):
@@ -199,6 +204,22 @@ class Tableau(BaseModel):
     timeout_s: float = Field(default=120.0, gt=0)  # for one answer of the server; publishing waits for its check of the file
 
 
+class Provision(BaseModel):
+    """What `c360 provision` needs beside the addresses: accounts that may make others, and how much there is to be of everything."""
+
+    postgres_user: str = "postgres"  # may make roles that replicate, databases and publications
+    postgres_password_file: Path | None = None
+    debezium_password_file: Path | None = None  # of the role that it makes for Debezium
+    replication_factor: int = Field(default=1, ge=1)  # of our topics
+    retention_ms: int | None = Field(default=None, ge=-1)  # of our topics; None: that of schemas/topics.py, -1: for ever
+    # Sets up the account as ACCOUNTADMIN; empty where somebody did with `c360 warehouse account`: then only migrations are run.
+    warehouse_user: str = ""
+    warehouse_key_file: Path | None = None
+    warehouse_keys: Path | None = None  # folder of the users' key pairs, <user>.p8; those that are missing are made
+    allowed_ips: tuple[str, ...] = ("127.0.0.1",)  # from where users of the warehouse may come
+    credits: int = Field(default=100, ge=1)  # of the warehouse in a month
+
+
 class Settings(BaseSettings):
     """All settings of one process. `Settings()` reads the environment; nothing below the entry points does."""
 
@@ -220,3 +241,4 @@ class Settings(BaseSettings):
     sentiment: Sentiment = Sentiment()
     calendar: Calendar = Calendar()
     tableau: Tableau = Tableau()
+    provision: Provision = Provision()

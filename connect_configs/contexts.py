@@ -14,7 +14,7 @@ from commerce360.errors import ConfigError
 from connect_configs.client import Connect
 from connect_configs.cluster import Cluster, Login
 from connect_configs.http import Access
-from connect_configs.variables import Variables, read_env_file
+from connect_configs.variables import Variables, of_environment, read_env_file
 
 FILE_VARIABLE = "C360_CONNECT_CONTEXTS"  # another file than the user's
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -56,7 +56,7 @@ class Context:
         kafka = {"bootstrap.servers": self.kafka} if self.kafka else {}
         if self.kafka_config:
             kafka |= read_properties(Path(self.kafka_config))
-        variables = Variables({**{k: v for k, v in environ.items() if k.startswith("C360_SOURCE_")}, **env})
+        variables = Variables({**of_environment(environ), **env})
         return Cluster(self.name, Connect(self.url, access=access, patience_s=patience_s), variables, admin, kafka, self.registry)
 
     def check(self) -> None:

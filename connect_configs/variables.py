@@ -21,6 +21,7 @@ SECRET_KEY = re.compile(
     r"|user[._-]?info|authorization$",
     re.IGNORECASE,
 )
+SOURCE = "C360_SOURCE_"  # variables that our worker's config provider may read
 # Where a secret is, or how it is used, is none: credentials.source, s3.credentials.provider.class, gcs.credentials.path.
 ABOUT_SECRET = re.compile(
     r"[._-](source|class|path|file|location|type|provider|mode|enabled?|required|url|uri|endpoint|name|region|arn|role|scope|version|format"
@@ -246,6 +247,20 @@ def _passwords_in(text: str) -> Iterator[str]:
         yield from (given, unquote(given), quote(given, safe=""))
     for match in PASSWORD_INSIDE.finditer(text):
         yield match["value"].strip("\"'")
+
+
+def of_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """`C360_SOURCE_*` as a worker of ours sees them: `NAME_FILE` names a file with the value of `NAME` (infra/connect/start.sh).
+
+    Raises ConfigError for a file that cannot be read.
+    """
+    found = {name: value for name, value in environ.items() if name.startswith(SOURCE)}
+    for name in [n for n in found if n.endswith("_FILE")]:
+        content = _content(Path(found.pop(name)))
+        if content is None:
+            raise ConfigError(f"{name}: no file at {environ[name]}", "it holds the value of that variable without _FILE")
+        found[name.removesuffix("_FILE")] = content
+    return found
 
 
 def read_env_file(path: Path) -> dict[str, str]:

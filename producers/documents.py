@@ -54,7 +54,9 @@ class _Written:
 
 def connect(mongo: Mongo) -> pymongo.MongoClient[Document]:
     """Nothing is sent before the first use."""
-    return pymongo.MongoClient(mongo.uri, serverSelectionTimeoutMS=3_000, connectTimeoutMS=3_000, socketTimeoutMS=15_000, tz_aware=True)
+    return pymongo.MongoClient(
+        mongo.address(), serverSelectionTimeoutMS=3_000, connectTimeoutMS=3_000, socketTimeoutMS=15_000, tz_aware=True
+    )
 
 
 def is_passing(error: Exception) -> bool:

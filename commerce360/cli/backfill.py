@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commerce360.cli.retrying import telling_what_passes
-from commerce360.cli.stack import DEFAULT, StateOption
+from commerce360.cli.stack import DEFAULT, StateOption, settings_of_lake
 from commerce360.errors import ConfigError
 
 if TYPE_CHECKING:
-    from commerce360.settings import Settings
     from connect_configs.cluster import Cluster
 
 DAY = ["%Y-%m-%d"]
@@ -52,26 +51,13 @@ def backfill(
         raise ConfigError("--files and --source files belong together", "give both, or neither")
     changed = count = 0
     with telling_what_passes():
-        work = Backfill(_settings(state), source.value, files, lambda: _cluster(state), lambda line: typer.echo(line, err=True))
+        work = Backfill(settings_of_lake(state), source.value, files, lambda: _cluster(state), lambda line: typer.echo(line, err=True))
         for result in work.run(tables, days, dry_run):
             changed, count = changed + result.changed, count + 1
             typer.echo(json.dumps({**asdict(result), "dry_run": dry_run}) if as_json else result.summary)
     if not as_json:
         done = "differ" if dry_run else "were repaired"
         typer.echo(f"{count} days of tables: {f'{changed} keys {done}' if changed else 'nothing differs'}")
-
-
-def _settings(state: Path) -> Settings:
-    """Of the lake that `C360_LAKE__ROOT` names, else of the stack in `state`. Raises ConfigError when there is neither."""
-    from commerce360.local.stack import settings_of_running
-    from commerce360.settings import Lake, Settings
-
-    given = Settings()
-    if given.lake.root != Lake().root:
-        return given
-    if not (state / "stack.json").exists():
-        raise ConfigError(f"there is no stack in {state}", "start one with `c360 up`, or set C360_LAKE__ROOT for a lake elsewhere")
-    return settings_of_running(state)
 
 
 def _cluster(state: Path) -> Cluster:

@@ -17,6 +17,7 @@ from commerce360.cli import (
     demo,
     load,
     privacy,
+    provision,
     questions,
     scd2,
     scd2_capture,
@@ -32,6 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.command()(demo.demo)
 app.command()(questions.questions)
 app.command()(backfill.backfill)
+app.command()(provision.provision)
 for command in (stack.setup, stack.up, stack.down, stack.status, stack.logs, stack.doctor, stack.reconcile):
     app.command()(command)
 app.command(hidden=True)(stack.supervise)

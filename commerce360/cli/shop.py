@@ -1,4 +1,4 @@
-"""`c360 shop generate | replay | check`: a year of the shop in a file, played into the stores, held against its parameters."""
+"""`c360 shop generate | replay | check | seed`: a year of the shop in a file, played into the stores, held against its parameters."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ DAY = ["%Y-%m-%d"]
 @app.callback()
 def group() -> None:
     """A year of the shop: made, replayed, checked."""
+
+
+@app.command()
+def seed() -> None:
+    """Write a past of the shop (C360_SHOP__*) into the stores of C360_POSTGRES__* and C360_MONGO__*, where they are empty."""
+    from commerce360.settings import Settings
+    from producers import seed as past
+
+    typer.echo(f"seeded the shop: {past.run(Settings())}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -185,7 +186,10 @@ def reconcile(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the stages to become level.")] = 180.0,
 ) -> None:
-    """Compare every table at every stage of a running stack. Traffic is held meanwhile. Exit code 1 names what differs."""
+    """Compare every table at every stage of a running stack. Traffic is held meanwhile. Exit code 1 names what differs.
+
+    Where `C360_LAKE__ROOT` names a lake, all addresses are those of the environment, and whoever sends traffic must have stopped it.
+    """
     from commerce360.demo import reconcile as compare
     from commerce360.local.hold import Held
     from commerce360.reconcile.drain import Drain
@@ -193,12 +197,13 @@ def reconcile(
     from commerce360.report import console as report_console
     from commerce360.steps import Steps
 
-    settings = running_settings(state)
+    elsewhere = lake_elsewhere()
+    settings = elsewhere or running_settings(state)
     raise_on_signal()
     writable(json_file)
     console = report_console()
     steps = Steps(console)
-    with Held(state, "shop"):
+    with contextlib.nullcontext() if elsewhere else Held(state, "shop"):
         with steps.step("draining") as note:
             Drain(settings, note).wait(timeout)
         with steps.step("reconciling") as note:
@@ -217,6 +222,25 @@ def running_settings(state: Path) -> Settings:
     phase = read_status(state).get("phase") if supervisor_lives(state) else None
     if phase != "running":
         raise ConfigError(f"no stack runs in {state}" + (f": it is {phase}" if phase else ""), f"start one with `c360 up --state {state}`")
+    return settings_of_running(state)
+
+
+def lake_elsewhere() -> Settings | None:
+    """Those of the environment where it names a lake with `C360_LAKE__ROOT`."""
+    from commerce360.settings import Lake, Settings
+
+    given = Settings()
+    return given if given.lake.root != Lake().root else None
+
+
+def settings_of_lake(state: Path) -> Settings:
+    """Of the lake that `C360_LAKE__ROOT` names, else of the stack in `state`. Raises ConfigError when there is neither."""
+    from commerce360.local.stack import settings_of_running
+
+    if elsewhere := lake_elsewhere():
+        return elsewhere
+    if not (state / "stack.json").exists():
+        raise ConfigError(f"there is no stack in {state}", "start one with `c360 up`, or set C360_LAKE__ROOT for a lake elsewhere")
     return settings_of_running(state)
 
 

@@ -16,6 +16,21 @@ from commerce360.local.services import azurite
 from commerce360.local.state import STORAGE_KEY, State
 from schemas.access import TRANSFORMER, WAREHOUSE_OF
 
+ADMIN_USER = "C360_ADMIN"  # made by the local Snowflake itself, with a key that it mints
+
+
+def provision_of(root: Path) -> s.Provision:
+    """Accounts of a local stack. Nothing is deleted from its topics: reconciliation reads them from their first record."""
+    secrets = root / "secrets"
+    return s.Provision(
+        postgres_password_file=secrets / "postgres_superuser",
+        debezium_password_file=secrets / "postgres_debezium",
+        retention_ms=-1,
+        warehouse_user=ADMIN_USER,
+        warehouse_key_file=secrets / "snowflake_admin.p8",
+        warehouse_keys=secrets,
+    )
+
 
 def settings_of(state: State, shop: Mapping[str, Any] | None = None, lake: Mapping[str, Any] | None = None) -> s.Settings:
     """What a process of this stack should see, in the warehouse as its owner.
@@ -54,6 +69,7 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None, lake: Mappi
         shop=given.shop.model_copy(update=dict(shop or {})),
         sentiment=given.sentiment,
         calendar=given.calendar,
+        provision=provision_of(state.root),
     )
 
 

@@ -14,14 +14,13 @@ from typing import IO, Any
 
 from commerce360.errors import C360Error
 from commerce360.lake import Lake
-from commerce360.local import AZURITE, EVERY, SERVICES, addresses, connectors, environment, process, warehouse
+from commerce360.local import AZURITE, EVERY, SERVICES, addresses, environment, process, warehouse
 from commerce360.local.bootstrap import java, prepare
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import claim, end_leftovers
 from commerce360.local.cluster import cluster
 from commerce360.local.hold import holders
 from commerce360.local.process import Identity
-from commerce360.local.provision import Provision
 from commerce360.local.services.azurite import Azurite
 from commerce360.local.services.java import Connect, Kafka, Registry
 from commerce360.local.services.mongo import Mongo
@@ -29,6 +28,7 @@ from commerce360.local.services.postgres import Postgres
 from commerce360.local.services.python import PythonService, answers, publishes
 from commerce360.local.state import State
 from commerce360.local.supervisor import Service, Supervisor
+from commerce360.provision import connectors
 from commerce360.settings import Settings
 from schemas.access import CARE, LOADER, TRANSFORMER
 
@@ -114,14 +114,13 @@ class Stack:
         for name in FIRST:
             if name in wanted:
                 self.supervisor.start(name)
-        provision = Provision(self.state, self._settings, self._postgres)
-        sources = _Background(lambda: self._prepare_sources(provision))
+        sources = _Background(self._prepare_sources)
         feed = _Background(lambda: self._prepare_warehouse() if "loader" in wanted else None)
-        self._prepare_topics(provision)
+        self._prepare_topics()
         sources.join()
         self.supervisor.wait_ready("connect")
         connect = cluster(self.state)
-        deployed = connectors.deploy(connect, self.state, self.on_event)
+        deployed = connectors.deploy(connect, self.state.data("connect") / "offsets", self.on_event)
         feed.join()
         for name in ("page", "lake", "sentiment", "loader"):
             if name in wanted:
@@ -219,11 +218,13 @@ class Stack:
             made[AZURITE] = Azurite(state)
         return [made[name] for name in EVERY if name in made]
 
-    def _prepare_topics(self, provision: Provision) -> None:
+    def _prepare_topics(self) -> None:
+        from commerce360.provision import registry, topics
+
         for name in ("kafka", "registry"):
             self.supervisor.wait_ready(name)
-        provision.topics()
-        provision.schemas()
+        topics.prepare(self._settings)
+        registry.prepare(self._settings)
         self.supervisor.start("connect")
 
     def _prepare_warehouse(self) -> None:
@@ -231,12 +232,13 @@ class Stack:
         warehouse.prepare(self._settings)
         self.supervisor.start("loader")
 
-    def _prepare_sources(self, provision: Provision) -> None:
+    def _prepare_sources(self) -> None:
+        from commerce360.provision import database
         from producers import seed
 
         for name in ("postgres", "mongo"):
             self.supervisor.wait_ready(name)
-        provision.database()
+        database.prepare(self._settings)
         self.on_event(f"seeded the shop: {seed.run(self._settings)}")
 
     def _watch(self) -> None:

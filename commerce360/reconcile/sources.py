@@ -47,7 +47,7 @@ def mongo_documents(mongo: Mongo, collection: str, where: Row | None = None) -> 
     clamp = DatetimeConversion.DATETIME_CLAMP  # a date that Python cannot hold is one that the lake refuses
     options: CodecOptions[Row] = CodecOptions(tz_aware=True, tzinfo=dt.UTC, datetime_conversion=clamp)
     try:
-        with pymongo.MongoClient[Row](mongo.uri, serverSelectionTimeoutMS=10_000) as client:
+        with pymongo.MongoClient[Row](mongo.address(), serverSelectionTimeoutMS=10_000) as client:
             yield from client[mongo.database].get_collection(collection, codec_options=options).find(where or {})
     except PyMongoError as error:
         raise UnavailableError(f"MongoDB does not answer: {str(error)[:200]}", "see `c360 status`") from error
@@ -88,7 +88,7 @@ def mongo_second(mongo: Mongo) -> int:
     from pymongo.errors import PyMongoError
 
     try:
-        with pymongo.MongoClient[Row](mongo.uri, serverSelectionTimeoutMS=10_000, tz_aware=True, tzinfo=dt.UTC) as client:
+        with pymongo.MongoClient[Row](mongo.address(), serverSelectionTimeoutMS=10_000, tz_aware=True, tzinfo=dt.UTC) as client:
             now: dt.datetime = client.admin.command("hello")["localTime"]
     except PyMongoError as error:
         raise UnavailableError(f"MongoDB does not answer: {str(error)[:200]}", "see `c360 status`") from error

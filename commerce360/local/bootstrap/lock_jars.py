@@ -62,6 +62,7 @@ EXACT = {
         "org.eclipse.jetty:jetty-util-ajax:9.4.57.v20241219",
     ],
     "ecj": ["org.eclipse.jdt:ecj:3.46.100"],
+    "jmx": ["io.prometheus.jmx:jmx_prometheus_javaagent:1.0.1"],  # metrics of the brokers and of Connect, in containers
 }
 
 

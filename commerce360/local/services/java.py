@@ -144,9 +144,12 @@ class Connect(JavaService):
         render(
             "connect.properties",
             self.home / "connect.properties",
-            kafka=ports["kafka"],
+            bootstrap=f"127.0.0.1:{ports['kafka']}",
+            listen="127.0.0.1",
+            host="127.0.0.1",
             port=ports["connect"],
-            registry=ports["registry"],
+            registry=f"http://127.0.0.1:{ports['registry']}/apis/ccompat/v7",
+            replication=1,
             plugins=jars.group_dir("plugins"),
         )
 

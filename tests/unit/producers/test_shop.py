@@ -18,9 +18,10 @@ import pytest
 from commerce360 import metrics
 from commerce360.local.bootstrap.jars import group_dir
 from commerce360.local.bootstrap.paths import BUILD
-from commerce360.local.provision import Provision
 from commerce360.local.stack import Stack
 from commerce360.local.state import PORTS
+from commerce360.provision import database, registry
+from commerce360.provision import topics as wanted_topics
 from commerce360.reconcile import topics
 from producers import baskets, rows, seed
 from producers.baskets import Line, Order
@@ -54,9 +55,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             stack.supervisor.start(name)
         for name in SERVERS:
             stack.supervisor.wait_ready(name)
-        provision = Provision(stack.state, stack.settings(), stack._postgres)
-        for step in (provision.database, provision.topics, provision.schemas):
-            step()
+        for step in (database, wanted_topics, registry):
+            step.prepare(stack.settings())
         yield stack
     finally:
         stack.stop()

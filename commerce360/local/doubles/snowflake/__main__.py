@@ -1,4 +1,7 @@
-"""`python -m commerce360.local.doubles.snowflake`: SQL over HTTP and Snowpipe Streaming over HTTPS, until it is told to stop."""
+"""`python -m commerce360.local.doubles.snowflake`: SQL over HTTP and Snowpipe Streaming over HTTPS, until it is told to stop.
+
+It listens on `C360_WAREHOUSE__HOST`, and its certificate is for the host of `C360_WAREHOUSE__STREAMING_URL` as well.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ def main(settings: Settings, stop: threading.Event) -> None:
     if warehouse.ca_file is None:
         raise ConfigError("the local Snowflake needs a place for its CA", "set C360_WAREHOUSE__CA_FILE")
     admin = settings.state / "secrets" / "snowflake_admin.p8"
-    certificate, key = ensure_keys(admin, warehouse.ca_file)
+    secure = urlsplit(warehouse.streaming_url)
+    certificate, key = ensure_keys(admin, warehouse.ca_file, secure.hostname or "localhost")
     for noisy in ("fakesnow.server", "sqlglot"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     engine = Engine(settings.state / "data" / "warehouse" / "databases", public_key(admin), warehouse.account)
@@ -35,8 +39,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     channels = Channels(engine)
     streaming = Streaming(channels, engine.account, settings.state / "data" / "warehouse" / "stage").app()
     faulty = Faults(streaming, channels, settings.state / "secrets" / "warehouse.faults")
-    secure = urlsplit(warehouse.streaming_url)
-    common: dict[str, Any] = {"host": "127.0.0.1", "log_level": "warning", "access_log": False, "lifespan": "off"}
+    common: dict[str, Any] = {"host": warehouse.host, "log_level": "warning", "access_log": False, "lifespan": "off"}
     servers = [
         uvicorn.Server(uvicorn.Config(sql, port=warehouse.port, **common)),
         uvicorn.Server(uvicorn.Config(faulty, port=secure.port or 443, ssl_certfile=str(certificate), ssl_keyfile=str(key), **common)),

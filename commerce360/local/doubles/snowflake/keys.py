@@ -17,12 +17,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 YEARS = dt.timedelta(days=3650)
 
 
-def ensure_keys(private_key: Path, ca: Path) -> tuple[Path, Path]:
-    """Make what is missing; the server's (certificate, key) files, which stand beside `ca`."""
+def ensure_keys(private_key: Path, ca: Path, host: str = "localhost") -> tuple[Path, Path]:
+    """Make what is missing; the server's (certificate, key) files, which stand beside `ca`. `host`: a name by which clients call it."""
     ensure_private_key(private_key)
     certificate, server_key = ca.with_name("server.pem"), ca.with_name("server.key")
     if not (ca.exists() and certificate.exists() and server_key.exists()):
-        _make_certificates(ca, certificate, server_key)
+        _make_certificates(ca, certificate, server_key, host)
     return certificate, server_key
 
 
@@ -46,7 +46,7 @@ def public_key(private_key: Path) -> str:
     return base64.b64encode(der).decode()
 
 
-def _make_certificates(ca: Path, certificate: Path, server_key: Path) -> None:
+def _make_certificates(ca: Path, certificate: Path, server_key: Path, host: str) -> None:
     """The CA's own key is not kept: nothing else is ever to be signed with it."""
     authority, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _name("commerce360 local authority")
@@ -55,7 +55,9 @@ def _make_certificates(ca: Path, certificate: Path, server_key: Path) -> None:
         .add_extension(x509.BasicConstraints(True, None), critical=True)
         .sign(authority, hashes.SHA256())
     )
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    hosts = [x509.DNSName(name) for name in dict.fromkeys(("localhost", host)) if name != "127.0.0.1"]
+    names = x509.SubjectAlternativeName([*hosts, loopback])
     server = (
         _builder(_name("commerce360 local warehouse"), issuer, leaf.public_key())
         .add_extension(names, critical=False)

@@ -1,10 +1,10 @@
-"""The connectors of a local stack, deployed as an operator would: by the plan and its consequences."""
+"""The connectors, deployed as an operator would: by the plan and its consequences."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from commerce360.local.state import State
 from connect_configs import files, snapshot
 from connect_configs.cluster import Cluster
 from connect_configs.model import Status
@@ -17,10 +17,18 @@ RESTING = ("PAUSED", "STOPPED")
 RESTARTS = 3  # a service beside Connect may be starting still
 
 
-def deploy(connect: Cluster, state: State, say: Callable[[str], None]) -> list[Applied]:
+def prepare(connect: Cluster, backups: Path, say: Callable[[str], None]) -> list[str]:
+    """`deploy`, then `wait_loaded`; what was done."""
+    done = deploy(connect, backups, say)
+    wait_loaded(connect, done)
+    return [f"deployed {applied.name}" for applied in done]
+
+
+def deploy(connect: Cluster, backups: Path, say: Callable[[str], None]) -> list[Applied]:
     """Every configuration byte for byte, and the rows that were there before Debezium asked for, once in the life of the database.
 
-    The files are the truth here: a change that loses data is carried out as well, and said.
+    The files are the truth here: a change that loses data is carried out as well, and said. `backups` is a folder for offsets as they were.
+    Raises C360Error for what does not run in the end.
     """
     wanted = files.configurations()
     deployed = connect.client.overview()
@@ -29,7 +37,7 @@ def deploy(connect: Cluster, state: State, say: Callable[[str], None]) -> list[A
         for consequence in change.consequences:
             if consequence.loss:
                 say(f"connector {change.name} loses data ({consequence.loss}): {consequence.message}")
-    apply = Apply(connect, lambda *_: None, state.data("connect") / "offsets", "RUNNING", DEPLOY_TIMEOUT_S, 0.0, RESTARTS)
+    apply = Apply(connect, lambda *_: None, backups, "RUNNING", DEPLOY_TIMEOUT_S, 0.0, RESTARTS)
     done = apply.run(made, LOSSES)
     for name in wanted.keys() - {a.name for a in done}:
         _wait(connect, name, say)
