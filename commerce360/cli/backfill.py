@@ -52,7 +52,7 @@ def backfill(
         raise ConfigError("--files and --source files belong together", "give both, or neither")
     changed = count = 0
     with telling_what_passes():
-        work = Backfill(_settings(state), source.value, files, lambda: _cluster(state), lambda line: typer.echo(line, err=True))
+        work = Backfill(settings_of(state), source.value, files, lambda: _cluster(state), lambda line: typer.echo(line, err=True))
         for result in work.run(tables, days, dry_run):
             changed, count = changed + result.changed, count + 1
             typer.echo(json.dumps({**asdict(result), "dry_run": dry_run}) if as_json else result.summary)
@@ -61,7 +61,7 @@ def backfill(
         typer.echo(f"{count} days of tables: {f'{changed} keys {done}' if changed else 'nothing differs'}")
 
 
-def _settings(state: Path) -> Settings:
+def settings_of(state: Path) -> Settings:
     """Of the lake that `C360_LAKE__ROOT` names, else of the stack in `state`. Raises ConfigError when there is neither."""
     from commerce360.local.stack import settings_of_running
     from commerce360.settings import Lake, Settings

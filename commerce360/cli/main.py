@@ -12,6 +12,7 @@ from commerce360.cli import (
     backfill,
     bi,
     connect,
+    dead_letters,
     demo,
     load,
     privacy,
@@ -30,7 +31,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.command()(demo.demo)
 app.command()(questions.questions)
 app.command()(backfill.backfill)
-for command in (stack.setup, stack.up, stack.down, stack.status, stack.logs, stack.doctor, stack.reconcile):
+app.command("dead-letters")(dead_letters.dead_letters)
+for command in (stack.setup, stack.up, stack.down, stack.restart, stack.status, stack.logs, stack.doctor, stack.reconcile):
     app.command()(command)
 app.command(hidden=True)(stack.supervise)
 for about_history in (scd2_explain.explain, scd2_capture.replay, scd2_capture.record, scd2_rebuild.rebuild):

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from commerce360.cli import reference
+from commerce360.telemetry import page
 from commerce360.telemetry.declared import BESIDE, KEYS, METRICS, OURS, SERVICES
 from commerce360.telemetry.metric import Histogram, Kind, Metric, cumulative
 
@@ -76,3 +78,8 @@ def test_a_histogram_counts_what_is_not_above_a_bound() -> None:
     assert cumulative(declared, made.counts) == [("0.5", 2.0), ("1", 3.0), ("+Inf", 4.0)]
     assert set(declared.series) == {"c360_x_bucket", "c360_x_sum", "c360_x_count"}
     assert declared.series["c360_x_bucket"] == {"le"}
+
+
+def test_the_page_has_the_metrics_as_they_are() -> None:
+    assert reference.metrics() == reference.METRICS_PAGE.read_text(encoding="utf-8"), "run `make docs`"
+    assert set(page.TITLES) == {*SERVICES, "process"} == {m.service for m in METRICS}
