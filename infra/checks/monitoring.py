@@ -48,7 +48,6 @@ def check(root: Path) -> Iterable[Finding | Skipped]:
     read = Files(root)
     rules, boards = list(read.alerts()), list(read.dashboards())
     config = read.yaml(PROMETHEUS) or {}
-    yield from read.broken
     yield from _provisioned(read)
     yield from _scraped(root, config)
     yield from _alerts(root, read, rules)
@@ -59,6 +58,7 @@ def check(root: Path) -> Iterable[Finding | Skipped]:
     yield from _documented(root)
     yield from _pages(root, {str(rule.get("annotations", {}).get("runbook_url")) for _, rule in rules})
     yield from _promtool(root)
+    yield from read.broken
 
 
 class Files:
@@ -111,13 +111,11 @@ def _provisioned(read: Files) -> Iterator[Finding]:
         yield Finding(
             GRAFANA / "provisioning", "has no data source or no provider of dashboards", "add datasources/*.yml and dashboards/*.yml"
         )
-    before = len(read.broken)
     for file in files:
         found = read.yaml(file)
         key = "datasources" if file.parent.name == "datasources" else "providers"
         if found is not None and not (found.get("apiVersion") == 1 and found.get(key)):
             yield Finding(file, f"is no file of {key}", f"it needs `apiVersion: 1` and `{key}`")
-    yield from read.broken[before:]
 
 
 def _scraped(root: Path, config: Mapping[str, Any]) -> Iterator[Finding]:
@@ -146,9 +144,10 @@ def _target(job: str, target: str, services: set[str] | None) -> Iterator[Findin
 
 def _alerts(root: Path, read: Files, rules: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Finding]:
     names = Counter(rule.get("alert") for _, rule in rules)
+    tests = read.yaml(TESTS)
     tested = {
         case.get("alertname")
-        for group in (read.yaml(TESTS) or {}).get("tests") or []
+        for group in (tests or {}).get("tests") or []
         for case in group.get("alert_rule_test") or []
         if case.get("exp_alerts")
     }
@@ -162,7 +161,7 @@ def _alerts(root: Path, read: Files, rules: list[tuple[int, Mapping[str, Any]]])
             "does not say for how long (`for`)": "for" not in rule,
             f"has no runbook_url {RUNBOOK}/PAGE.md": Path(page).parent != RUNBOOK or Path(page).suffix != ".md",
             f"leads to {page}, which is missing": Path(page).parent == RUNBOOK and not (root / page).is_file(),
-            f"is not raised by any test of {TESTS.name}": name not in tested,
+            f"is not raised by any test of {TESTS.name}": tests is not None and name not in tested,
         }
         yield from (Finding(ALERTS, f"alert {name} {what}", "see the other alerts", line) for what, is_so in wrong.items() if is_so)
 

@@ -26,7 +26,7 @@ def test_all_that_the_page_knows_becomes_metrics(tmp_path: Path) -> None:
     one = board(
         Files(status(lake={"restarts": 3, "ready": False}), report=report, report_at=NOW - 5),
         (made_batch(7, -2, -3),),
-        {"oltp.sales.orders": {0: 5}},
+        {"oltp.sales.orders": {0: 5, 1: 2}},
         ends={"oltp.sales.orders": {0: 5, 1: 2}},
         shown=shown((7, -1)),
         failures={"connect": "ConnectionError: no"},
