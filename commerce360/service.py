@@ -13,7 +13,7 @@ from commerce360.settings import Settings
 
 
 def run(name: str, main: Callable[[Settings, threading.Event], None]) -> None:
-    """Run `main(settings, stop)` until it returns; SIGTERM and SIGINT set `stop`.
+    """Run `main(settings, stop)` until it returns; SIGTERM and SIGINT set `stop`. Answers `/metrics` meanwhile, if a port is set for it.
 
     Leaves with 0 after a stop, with the error's code after a C360Error; anything else keeps its traceback and leaves with 1.
     """
@@ -26,6 +26,10 @@ def run(name: str, main: Callable[[Settings, threading.Event], None]) -> None:
             signal.signal(signum, lambda *_: stop.set())
     logger.info("started_service")
     try:
+        if settings.metrics.port:
+            from commerce360.telemetry.export import serve
+
+            serve(settings.metrics, settings.state, name)
         main(settings, stop)
     except C360Error as error:
         logger.error("failed_service", message=error.message, hint=error.hint)

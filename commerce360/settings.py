@@ -140,6 +140,13 @@ class Page(BaseModel):
     port: int = 19080
 
 
+class Metrics(BaseModel):
+    """Where each process of ours answers Prometheus at `/metrics`."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65_535)  # 0: nowhere
+
+
 class Shop(BaseModel):
     seed: int = 360
     customers: int = 2_000
@@ -237,6 +244,7 @@ class Settings(BaseSettings):
     lake: Lake = Lake()
     warehouse: Warehouse = Warehouse()
     page: Page = Page()
+    metrics: Metrics = Metrics()
     shop: Shop = Shop()
     sentiment: Sentiment = Sentiment()
     calendar: Calendar = Calendar()

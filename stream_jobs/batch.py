@@ -22,6 +22,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ from stream_jobs.checkpoint import Offsets
 from stream_jobs.decode import Schema
 from stream_jobs.entity import Record, Rejection, Row
 from stream_jobs.folds import Folded, Folds
+from stream_jobs.freshness import Delay, sample
 from stream_jobs.silver import DOCUMENTS, Documents, Sorted
 from stream_jobs.values import timestamp
 from stream_jobs.view360.view import Changes, View
@@ -68,12 +70,17 @@ class Done:
     batch_id: int
     ends: Offsets
     records: int = 0
-    rejected: int = 0
+    rejections: Counter[str] = field(default_factory=Counter)  # dead letters by topic
     rows: dict[str, int] = field(default_factory=dict)
+    delays: list[Delay] = field(default_factory=list)  # of a sample of its changes
     stages_ms: dict[str, float] = field(default_factory=dict)
     newest_event: dt.datetime | None = None
     committed_at: float = 0.0
     replayed: bool = False
+
+    @property
+    def rejected(self) -> int:
+        return self.rejections.total()
 
 
 class Batch:
@@ -131,10 +138,11 @@ class Batch:
             done.committed_at = time.time()
             return done
         decided = self._decided(written, batch_id)
+        before = self.checkpoint.ends(batch_id - 1)
         try:
             if RECORDS not in written:
                 pending.append(self.threads.submit(self._bronze, bronze.records(raw, batch_id), batch_id))
-            moved = self._moved(batch_id, ends)
+            moved = moved_topics(before, ends)
             again = self._asked(raw, moved)
             records, silver = self._take(raw, batch_id, moved, again)
             with self._timed("fold"):
@@ -142,7 +150,7 @@ class Batch:
             bad = [*again.rejections, *again.news([*(r for s in silver.values() for r in s.rejections), *folded.rejections])]
             rejected = dead_letters(bad, batch_id)
             done.records = len(records) + sum(s.records for s in silver.values()) + len(again.asked_by)
-            done.rejected = len(rejected)
+            done.rejections = Counter(row["topic"] for row in rejected)
             if DEAD_LETTERS not in written:
                 self._append(DEAD_LETTERS, rejected, batch_id)
             self._write(done, silver, folded, written, decided)
@@ -160,6 +168,7 @@ class Batch:
         if self.view:
             self.view.commit()
         done.committed_at = time.time()
+        done.delays = sample(folded.rows, before, done.committed_at)
         return done
 
     def _write(self, done: Done, silver: dict[Table, Sorted], folded: Folded, written: frozenset[Table], decided: bool) -> None:
@@ -238,11 +247,6 @@ class Batch:
                 found = part.take(raw, known, batch_id)
         return found
 
-    def _moved(self, batch_id: int, ends: Offsets) -> frozenset[str]:
-        """Topics in which the batch goes on."""
-        before = self.checkpoint.ends(batch_id - 1)
-        return frozenset(t for t, parts in ends.items() if any(end > before.get(t, {}).get(p, 0) for p, end in parts.items()))
-
     def _written(self, batch_id: int) -> frozenset[Table]:
         """Tables that have this batch already, by the stamps of their last commits."""
         stamp, moves = (self.query_id, batch_id), self.folds.moves
@@ -306,6 +310,11 @@ class Batch:
             yield
         finally:
             self.stages[stage] = round((time.perf_counter() - began) * 1000, 1)
+
+
+def moved_topics(before: Offsets, ends: Offsets) -> frozenset[str]:
+    """Topics in which a batch goes on."""
+    return frozenset(t for t, parts in ends.items() if any(end > before.get(t, {}).get(p, 0) for p, end in parts.items()))
 
 
 def dead_letters(rejections: Sequence[Rejection], batch_id: int) -> list[Row]:

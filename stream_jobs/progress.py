@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from commerce360 import log, metrics
+from commerce360.telemetry.declared import BY_NAME
+from commerce360.telemetry.metric import Histogram
+from schemas.topics import TOPICS
 from stream_jobs.batch import Done
 from stream_jobs.checkpoint import Offsets
 
@@ -25,7 +28,13 @@ class Progress:
         self.clock = clock
         self.ends: Offsets = {}
         self.lag: dict[str, int] = {}
-        self.batches = self.records = self.rejected = 0
+        self.batches = self.records = 0
+        self.dead_letters = Counter(
+            dict.fromkeys((t.name for t in TOPICS), 0)
+        )  # 0 from the start: a counter that begins with 1 has not grown
+        self.rows: Counter[str] = Counter()
+        self.seconds = Histogram(BY_NAME["c360_lake_batch_seconds"])
+        self.fresh = {hop: Histogram(BY_NAME["c360_lake_freshness_seconds"]) for hop in ("kafka", "gold")}
         self.first_gold_at: float | None = None
         self._recent: deque[tuple[float, int]] = deque()
         self._last: Done | None = None
@@ -40,13 +49,22 @@ class Progress:
             self.ends, self._last, self._fresh = done.ends, done, True
             self.batches += 1
             self.records += done.records
-            self.rejected += done.rejected
+            self.dead_letters.update(done.rejections)
+            self.rows.update(done.rows)
+            self._observe(done)
             self._recent.append((done.committed_at, done.records))
             if gold and self.first_gold_at is None:
                 self.first_gold_at = done.committed_at
                 logger.info("wrote_first_gold", batch_id=done.batch_id, rows=gold)
         if done.replayed or done.rejected:
             logger.info("finished_batch", batch_id=done.batch_id, records=done.records, rejected=done.rejected, replayed=done.replayed)
+
+    def _observe(self, done: Done) -> None:
+        if "all" in done.stages_ms:
+            self.seconds.observe(done.stages_ms["all"] / 1000)
+        for to_kafka, to_gold in done.delays:
+            self.fresh["kafka"].observe(to_kafka)
+            self.fresh["gold"].observe(to_gold)
 
     def behind(self, lag: dict[str, int]) -> None:
         with self._guard:
@@ -72,7 +90,11 @@ class Progress:
             "batches": self.batches,
             "records": self.records,
             "records_per_s": round(sum(n for _, n in self._recent) / RATE_WINDOW_S, 1),
-            "rejected": self.rejected,
+            "rejected": self.dead_letters.total(),
+            "dead_letters": dict(self.dead_letters),
+            "rows_total": dict(self.rows),
+            "batch_seconds": self.seconds.as_json(),
+            "freshness": {hop: found.as_json() for hop, found in self.fresh.items()},
             "batch_ms": done.stages_ms if done else {},
             "batch_records": done.records if done else 0,
             "rows": done.rows if done else {},

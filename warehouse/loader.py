@@ -26,6 +26,8 @@ from commerce360 import log, metrics, service
 from commerce360.errors import C360Error, UnavailableError
 from commerce360.lake import Lake
 from commerce360.settings import Settings
+from commerce360.telemetry.declared import BY_NAME
+from commerce360.telemetry.metric import Histogram
 from schemas.tables import BATCHES, FED, Table
 from warehouse import watch
 from warehouse.client import Client
@@ -59,6 +61,7 @@ class Sent:
     rows: pa.Table | None  # None: they are there; a table of the batch is loaded again
     needs: dict[str, Place]
     at: float  # monotonic
+    committed_at: float  # in the lake, epoch seconds
 
 
 class Loader:
@@ -77,6 +80,8 @@ class Loader:
         self.total = 0
         self.reconnects = -1
         self.failures = 0  # in a row, without a step between them that went well
+        self.interruptions = 0
+        self.delay = Histogram(BY_NAME["c360_loader_delay_seconds"])
         self.error = ""
         self.again: tuple[str, ...] = ()  # landing tables that are loaded again from the start
         self.moved_at = time.time()  # when the warehouse last came further, or had nothing to come to
@@ -143,7 +148,7 @@ class Loader:
         self.again = tuple(landing(t) for t in self.data if before[t.name] == START and shown.versions.get(t.name, 0) > 0)
         needs = self._stream_all(shown)
         if needs != before:
-            self._sent.append(Sent(shown.place, shown.batch_id, None, needs, time.monotonic()))
+            self._sent.append(Sent(shown.place, shown.batch_id, None, needs, time.monotonic(), shown.committed))
             self._gap = True
         else:
             self.again = ()
@@ -155,7 +160,7 @@ class Loader:
         room, before = AHEAD_BATCHES - len(self._sent), len(self._sent)
         for batch in islice(self.tail.batches(self._newest, self._taken), room):
             needs = self._stream_all(batch)
-            self._sent.append(Sent(batch.place, batch.batch_id, batch.rows, needs, time.monotonic()))
+            self._sent.append(Sent(batch.place, batch.batch_id, batch.rows, needs, time.monotonic(), batch.committed))
             self._taken = batch.place
         if len(self._sent) - before < room:
             self._seen = self._newest
@@ -218,6 +223,9 @@ class Loader:
         self._gap = False
         self.streams[BATCHES.name].deliver()
         self._note_queryable(whole[-1].batch_id)
+        for sent in whole:
+            if sent.rows is not None and sent.committed_at:  # without rows it was shown long since
+                self.delay.observe(max(0.0, time.time() - sent.committed_at))
         self._loaded, self.again, self.moved_at = whole[-1].place, (), time.time()
         return len(whole)
 
@@ -247,6 +255,9 @@ class Loader:
             "rows_rejected": {landing(s.table): s.rejected for s in streams.values() if s.rejected},
             "reconnects": max(0, self.reconnects),
             "failures": self.failures,
+            "interruptions": self.interruptions,
+            "delay": self.delay.as_json(),
+            "moved_at": self.moved_at,
             "error": self.error,
             "verdict": verdict.kind,
             "reason": verdict.reason,
@@ -317,6 +328,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
         except StoppedError:
             break
         except Exception as error:  # whatever it was: the committed tokens say where to go on
+            loader.interruptions += 1
             loader.failures, loader.error = loader.failures + 1, f"{type(error).__name__}: {str(error)[:800]}"
             logger.warning("interrupted_load", failures=loader.failures, error=loader.error)
             loader.close()

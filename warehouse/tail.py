@@ -54,6 +54,12 @@ class Batch:
         found: dt.datetime | None = self.rows["committed_at"].cast(pa.timestamp("us"))[-1].as_py()
         return found
 
+    @property
+    def committed(self) -> float:
+        """The same as epoch seconds; 0 where the row has none."""
+        at = self.committed_at
+        return at.replace(tzinfo=dt.UTC).timestamp() if at else 0.0
+
 
 class Tail:
     """Reads what follows a place. Not for sharing between threads."""

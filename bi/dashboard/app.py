@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -37,12 +38,17 @@ HEADERS = {
 logger = log.get("page")
 
 
-def make_app(board: Board, live: Live, paths: Paths, check: OrderCheck, customers: Customers, host: str) -> Starlette:
-    """All routes are GET. Hosts other than loopback's names are refused, so that no foreign page can read through a browser."""
+def make_app(
+    board: Board, live: Live, paths: Paths, check: OrderCheck, customers: Customers, host: str, scrape: Callable[[], bytes]
+) -> Starlette:
+    """`scrape`: the answer of `/metrics`.
+
+    All routes are GET. Hosts other than loopback's names are refused, so that no foreign page can read through a browser."""
     api, about = _Api(board, live, paths, check), _Customers(customers)
     routes = [
         Route("/", _page),
         Route("/events", api.events),
+        Route("/metrics", _Metrics(scrape).all),
         Route("/api/view", api.view),
         Route("/api/orders/{order_id}", api.order),
         Route("/api/orders/{order_id}/warehouse", api.warehouse),
@@ -61,6 +67,14 @@ def make_app(board: Board, live: Live, paths: Paths, check: OrderCheck, customer
 
 async def _page(_: Request) -> Response:
     return FileResponse(STATIC / "index.html")
+
+
+class _Metrics:
+    def __init__(self, scrape: Callable[[], bytes]) -> None:
+        self.scrape = scrape
+
+    async def all(self, _: Request) -> Response:
+        return Response(await run_in_threadpool(self.scrape), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 class _Api:

@@ -82,6 +82,23 @@ class LakeNews:
         return self.batches[-1] if self.batches else None
 
 
+@dataclass(frozen=True)
+class Connectors:
+    """States as Kafka Connect names them."""
+
+    states: Mapping[str, str] = field(default_factory=dict)
+    tasks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # connector -> task -> state
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A replication slot of PostgreSQL. `lag_bytes` is None for one whose log is gone."""
+
+    active: bool
+    wal_status: str
+    lag_bytes: int | None
+
+
 class Board:
     """One slot a source; a slot is replaced whole, so that readers need no lock."""
 
@@ -91,4 +108,6 @@ class Board:
         self.ends: Ends = {}
         self.lake = LakeNews()
         self.numbers: Mapping[str, Any] = {}
+        self.connectors = Connectors()
+        self.slots: Mapping[str, Slot] = {}
         self.failures: dict[str, str] = {}  # source -> why its last poll failed

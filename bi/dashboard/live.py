@@ -25,10 +25,12 @@ class Live:
         self._watchers = 0
         self._left = -LINGER_S
 
-    def tick(self, board: Board, now: float) -> None:
+    def tick(self, board: Board, now: float) -> dict[str, Any]:
+        """The view that the watchers are sent."""
         view = self.model.tick(board, now)
         self.sections = {name: json.dumps(value, separators=(",", ":")) for name, value in view.items()}
         self._wake()
+        return view
 
     def close(self) -> None:
         self._closed = True

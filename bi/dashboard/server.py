@@ -17,26 +17,37 @@ from bi.dashboard.customers import Customers
 from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.polling import Poller
-from bi.dashboard.snapshots import Snapshots
+from bi.dashboard.snapshots import Snapshots, began_at
+from bi.dashboard.telling import told
+from bi.dashboard.upstream import ConnectStates, RegistryAnswers, Slots
 from bi.dashboard.warehouse import Numbers, OrderCheck
 from bi.dashboard.watermarks import Watermarks
+from commerce360 import metrics
 from commerce360.settings import Settings
+from commerce360.telemetry import export
+
+PUBLISH_EVERY_S = 2.0
 
 
 async def serve(settings: Settings, stop: threading.Event) -> None:
     """Until `stop` is set; open streams are ended."""
     board, live = Board(), Live()
-    for poller in pollers(settings, board, live):
+    polling = pollers(settings, board, live)
+    for poller in polling:
         poller.start(board, stop)
     check, customers = OrderCheck(settings.warehouse), Customers(settings.warehouse)
-    app = make_app(board, live, Paths(settings.lake), check, customers, settings.page.host)
+    app = make_app(board, live, Paths(settings.lake), check, customers, settings.page.host, lambda: scrape(settings))
     config = uvicorn.Config(
         app, settings.page.host, settings.page.port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve())
+    published = 0.0
     while not stop.is_set() and not running.done():
-        live.tick(board, time.time())
+        view = live.tick(board, time.time())
+        if time.monotonic() - published >= PUBLISH_EVERY_S:
+            metrics.publish(settings.state, "page", told(board, view, [p.name for p in polling]))
+            published = time.monotonic()
         await _pause(stop, 1.0)
     live.close()
     server.should_exit = True
@@ -44,12 +55,21 @@ async def serve(settings: Settings, stop: threading.Event) -> None:
 
 
 def pollers(settings: Settings, board: Board, live: Live) -> list[Poller]:
+    slots = [Poller("postgres", Slots(settings.postgres, board).poll, every_s=10.0)] if settings.postgres.password_file else []
     return [
         Poller("files", Snapshots(settings.state, board).poll),
         Poller("kafka", Watermarks(settings.kafka, board).poll),
         Poller("lake", Arrivals(settings.lake, board).poll),
         Poller("warehouse", Numbers(settings.warehouse, board, live.watched).poll, every_s=3.0, share=0.05),
+        Poller("connect", ConnectStates(settings.connect, board).poll, every_s=5.0),
+        Poller("registry", RegistryAnswers(settings.registry).poll, every_s=5.0),
+        *slots,
     ]
+
+
+def scrape(settings: Settings) -> bytes:
+    """What all services of the state folder told, for Prometheus."""
+    return export.text(lambda: export.of_state(settings.state, began_at(settings.state)))
 
 
 class _Server(uvicorn.Server):

@@ -20,7 +20,7 @@ class Snapshots:
         self.notes = Notes(state / "run" / "loader.freshness.jsonl")
 
     def poll(self) -> None:
-        began = _changed_at(self.state / "run" / "supervisor.pid")
+        began = began_at(self.state)
         shop, lake, loader = (self._metrics(name, began) for name in ("shop", "lake", "loader"))
         report, report_at = self._report(began)
         self.board.files = Files(_json(self.state / "run" / "status.json"), shop, lake, loader, report, report_at)
@@ -37,6 +37,11 @@ class Snapshots:
         at, newest = max(files)
         found = _json(newest)
         return (found, at) if "equal" in found else (None, 0.0)
+
+
+def began_at(state: Path) -> float:
+    """When the stack of a state folder began, in epoch seconds: what is older is an earlier one's. 0 where nobody supervises."""
+    return _changed_at(state / "run" / "supervisor.pid")
 
 
 class Notes:

@@ -14,6 +14,7 @@ from commerce360.cli import (
     bi,
     config,
     connect,
+    dead_letters,
     demo,
     load,
     privacy,
@@ -34,7 +35,8 @@ app.command()(demo.demo)
 app.command()(questions.questions)
 app.command()(backfill.backfill)
 app.command()(provision.provision)
-for command in (stack.setup, stack.up, stack.down, stack.status, stack.logs, stack.doctor, stack.reconcile):
+app.command("dead-letters")(dead_letters.dead_letters)
+for command in (stack.setup, stack.up, stack.down, stack.restart, stack.status, stack.logs, stack.doctor, stack.reconcile):
     app.command()(command)
 app.command(hidden=True)(stack.supervise)
 for about_history in (scd2_explain.explain, scd2_capture.replay, scd2_capture.record, scd2_rebuild.rebuild):

@@ -1,4 +1,5 @@
-"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, the star, migrations, the account.
+"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, the star, migrations, the account,
+the metrics.
 
 `python -m commerce360.cli.reference` writes them.
 """
@@ -12,11 +13,13 @@ import typer
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
+from commerce360.telemetry import page as metrics_page
 from warehouse import account, generated, scripts
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "connect-cli.md"
 SHOP_PAGE = DOCS / "shop-model.md"
+METRICS_PAGE = DOCS / "observability.md"
 STAR_PAGE = DOCS / "warehouse-model.md"
 STAR_PICTURE = DOCS / "star.svg"
 HEAD = "<!-- Made by `make docs` from the commands; edit those. -->\n\n"
@@ -39,6 +42,11 @@ def shop_model() -> str:
     return truth_page.put_into(SHOP_PAGE.read_text(encoding="utf-8"))
 
 
+def metrics() -> str:
+    """The page as it is, with its tables of metrics made anew."""
+    return metrics_page.put_into(METRICS_PAGE.read_text(encoding="utf-8"))
+
+
 def star() -> dict[Path, str]:
     """The script for SqlDBM, the picture, and the page as it is, with its diagrams made anew."""
     from warehouse.model import export, mermaid, picture
@@ -50,6 +58,7 @@ def star() -> dict[Path, str]:
 if __name__ == "__main__":
     PAGE.write_text(connect(), encoding="utf-8")
     SHOP_PAGE.write_text(shop_model(), encoding="utf-8")
+    METRICS_PAGE.write_text(metrics(), encoding="utf-8")
     for file, text in star().items():
         file.write_text(text, encoding="utf-8")
     account.FILE.write_text(account.text(), encoding="utf-8")

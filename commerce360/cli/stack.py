@@ -1,4 +1,4 @@
-"""`c360 setup | up | down | status | logs | doctor | reconcile`: one local stack, kept running."""
+"""`c360 setup | up | down | restart | status | logs | doctor | reconcile`: one local stack, kept running."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typer
 
 from commerce360.cli.interrupts import ignore_signals, raise_on_signal
 from commerce360.cli.output import writable
-from commerce360.errors import C360Error, ConfigError
+from commerce360.errors import C360Error, ConfigError, UnavailableError
 from commerce360.local import EVERY
 from commerce360.local.bootstrap.paths import BUILD
 from commerce360.local.claim import ensure_ours
@@ -139,14 +139,44 @@ def down(state: StateOption = DEFAULT) -> None:
     typer.echo("stopped")
 
 
+def restart(
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(EVERY)}.")],
+    state: StateOption = DEFAULT,
+    timeout: Annotated[float, typer.Option(help="Seconds until it must be ready.")] = 120.0,
+) -> None:
+    """Stop one service of the running stack and start it again; one that does not stop in half a minute is killed."""
+    from commerce360.local.hold import Held
+
+    if service not in EVERY:
+        raise ConfigError(f"there is no service {service!r}", f"choose one of {', '.join(EVERY)}")
+    if not supervisor_lives(state):
+        raise ConfigError(f"no stack runs in {state}", f"start one with `c360 up --state {state}`")
+    if read_status(state)["services"][service]["state"] == "stopped":
+        raise ConfigError(
+            f"{service} does not run", "`c360 up --rate 20` starts the shop as well" if service == "shop" else "see `c360 status`"
+        )
+    with Held(state, service):
+        released = time.time()
+    while not _is_ready(read_status(state), service, released):
+        if time.time() - released > timeout:
+            raise UnavailableError(f"{service} is not ready after {timeout:.0f} s", f"see `c360 logs {service}`")
+        time.sleep(0.2)
+    typer.echo(f"{service} is ready")
+
+
+def _is_ready(found: dict[str, Any], service: str, since: float) -> bool:
+    return bool(found.get("at", 0.0) > since and found["services"][service]["ready"])
+
+
 def status(state: StateOption = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """What runs. Exit code 0 if all is ready, 1 if something is not, 3 if nothing runs."""
+    """What runs, and what services that run say is wrong. Exit code 0 if all is ready, 1 if something is not, 3 if nothing runs."""
     found = read_status(state)
     alive = supervisor_lives(state)
     if not alive:
         found = {**found, "phase": "stopped", "services": {}}
     elif time.time() - found.get("at", 0) > STALE_S:
         found = {**found, "phase": f"not telling since {time.time() - found.get('at', 0):.0f} s", "services": _unready(found)}
+    found = {**found, "troubles": _troubles(state, found)}
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -290,6 +320,18 @@ def _show_status(state: Path, found: dict[str, Any]) -> None:
     ports = json.loads((state / "stack.json").read_text())["ports"]
     console.print(f"live page: {_page(state)}")
     console.print(", ".join(f"{name} 127.0.0.1:{port}" for name, port in ports.items()))
+    for line in found["troubles"]:
+        typer.secho(line, fg="yellow")
+
+
+def _troubles(state: Path, found: dict[str, Any]) -> list[str]:
+    """What services that run say is wrong."""
+    from commerce360 import metrics
+    from commerce360.cli.trouble import troubles
+    from commerce360.telemetry.declared import SERVICES as TELLING
+
+    running = {name for name, entry in found.get("services", {}).items() if entry["ready"]}
+    return list(troubles({name: metrics.read(state, name) for name in TELLING}, running, time.time()))
 
 
 def _last_error(log: Path) -> tuple[str, str]:

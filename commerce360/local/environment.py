@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,20 @@ def places(state: State) -> dict[str, Any]:
 def variables(settings: s.Settings) -> dict[str, str]:
     """`C360_*` variables that make `Settings()` equal to `settings`."""
     return dict(_flat("C360_", settings))
+
+
+def names() -> frozenset[str]:
+    """Of all variables that settings have, set or not."""
+    return frozenset(_names("C360_", s.Settings))
+
+
+def _names(prefix: str, model: type[BaseModel]) -> Iterator[str]:
+    for name, about in model.model_fields.items():
+        inner = about.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _names(f"{prefix}{name.upper()}__", inner)
+        else:
+            yield f"{prefix}{name.upper()}"
 
 
 def _flat(prefix: str, model: BaseModel) -> list[tuple[str, str]]:

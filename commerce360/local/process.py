@@ -138,6 +138,7 @@ def stop(identity: Identity, signum: int = signal.SIGTERM, grace_s: float = 15.0
     if found is not None:
         try:
             found.send_signal(signum)
+            found.send_signal(signal.SIGCONT)  # one that is halted would hear it only then
             found.wait(grace_s)
         except psutil.TimeoutExpired:
             clean = False

@@ -26,19 +26,21 @@ def main(settings: Settings, stop: threading.Event) -> None:
         return
     sentiments = Sentiments(settings)
     metrics.publish(settings.state, NAME, sentiments.metrics())
-    published, noted, failures, error = 0.0, 0.0, 0, ""
+    published, noted, failures, interruptions, error = 0.0, 0.0, 0, 0, ""
     while not stop.is_set():
         try:
             sentiments.step()
             failures, error = 0, ""
         except Exception as caught:  # whatever it was: cache and committed offsets say where to go on
+            interruptions += 1
             failures, error = failures + 1, f"{type(caught).__name__}: {str(caught)[:500]}"
             if time.monotonic() - noted >= NOTE_EVERY_S:
                 logger.warning("interrupted_scoring", failures=failures, error=error)
                 noted = time.monotonic()
             sentiments.close()
         if error or time.monotonic() - published >= PUBLISH_EVERY_S:
-            metrics.publish(settings.state, NAME, {**sentiments.metrics(), **({"error": error} if error else {})})
+            told = {**sentiments.metrics(), "interruptions": interruptions}
+            metrics.publish(settings.state, NAME, {**told, **({"error": error} if error else {})})
             published = time.monotonic()
         if error:
             stop.wait(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])

@@ -43,7 +43,7 @@ class Desk:
         self._unsaved: list[Answer] = []
         self.model_version = scorer.version  # that answered last
         self.error = ""
-        self.scored = self.cached = self.calls = self.failed = 0
+        self.scored = self.cached = self.calls = self.failed = self.throttled = self.denied = 0
         self._not_before = 0.0
         self._troubles = 0  # calls in a row that nobody answered
 
@@ -105,6 +105,7 @@ class Desk:
         try:
             verdicts = self.scorer.score([ask.text for ask in asks])
         except BusyError as error:
+            self.throttled += 1
             return self._wait(str(error), error.retry_after_s)
         except LostError as error:
             self._wait(str(error), error.retry_after_s)
@@ -121,6 +122,7 @@ class Desk:
         return self._take(asks, verdicts, BACKOFF_S)
 
     def _rest(self, why: str, hint: str) -> None:
+        self.denied += 1
         if self.error != why:
             logger.error("denied_scoring", message=why, hint=hint)
         self.error, self._not_before = why, self.clock() + self.settings.retry_s

@@ -72,6 +72,8 @@ class Sentiments:
             "cached": desk.cached,
             "calls": desk.calls,
             "failed": desk.failed,
+            "throttled": desk.throttled,
+            "denied": desk.denied,
             "waiting": len(desk.waiting),
             "undecodable": self._undecodable + (intake.undecodable if intake else 0),
             "lag": intake.lag() if intake else 0,

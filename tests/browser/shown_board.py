@@ -199,7 +199,7 @@ class _Serving:
 
     async def _serve(self) -> None:
         page = self.page
-        app = make_app(page.board, page.live, page.paths, page.check, page.customers, "127.0.0.1")
+        app = make_app(page.board, page.live, page.paths, page.check, page.customers, "127.0.0.1", bytes)
         server = uvicorn.Server(
             uvicorn.Config(app, "127.0.0.1", page.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
         )

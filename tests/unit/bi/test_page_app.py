@@ -26,7 +26,7 @@ from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
     paths = Paths(LakeSettings(root=str(tmp_path)))
-    app = make_app(Board(), Live(), paths, OrderCheck(Warehouse()), Customers(Warehouse()), "127.0.0.1")
+    app = make_app(Board(), Live(), paths, OrderCheck(Warehouse()), Customers(Warehouse()), "127.0.0.1", lambda: b"c360_x 1.0\n")
     return TestClient(app, base_url="http://127.0.0.1")
 
 
@@ -55,6 +55,12 @@ def test_every_answer_carries_the_security_headers(client: TestClient, path: str
 def test_a_foreign_host_is_refused(client: TestClient) -> None:
     assert client.get("/api/view", headers={"host": "shop.example.com"}).status_code == 400
     assert client.get("/api/view", headers={"host": "localhost:19080"}).status_code == 200
+
+
+def test_metrics_are_served_as_prometheus_reads_them(client: TestClient) -> None:
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.text == "c360_x 1.0\n"
 
 
 def test_an_order_that_gold_does_not_have_is_not_found(client: TestClient, tmp_path: Path) -> None:

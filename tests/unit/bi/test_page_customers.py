@@ -125,7 +125,7 @@ def test_a_question_that_would_wait_long_for_others_is_told_so(tmp_path: Path, m
 
     about = Customers(Warehouse())
     about.client = Slow()  # type: ignore[assignment]
-    app = make_app(Board(), Live(), Paths(Lake(root=str(tmp_path))), OrderCheck(Warehouse()), about, "127.0.0.1")
+    app = make_app(Board(), Live(), Paths(Lake(root=str(tmp_path))), OrderCheck(Warehouse()), about, "127.0.0.1", bytes)
     client = TestClient(app, base_url="http://127.0.0.1")
     first = threading.Thread(target=about.search, args=("ines",))
     first.start()

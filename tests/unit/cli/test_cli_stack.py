@@ -39,7 +39,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_every_command_is_listed() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
-    for command in ("setup", "up", "down", "status", "logs", "doctor", "demo", "reconcile"):
+    for command in ("setup", "up", "down", "restart", "dead-letters", "status", "logs", "doctor", "demo", "reconcile"):
         assert f" {command} " in shown
     assert "supervise" not in shown
 
@@ -50,6 +50,12 @@ def test_status_of_a_stopped_stack(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["status", "--json", "--state", str(tmp_path)])
     assert done.exit_code == 3
     assert json.loads(done.output)["phase"] == "stopped"  # the file is older than the crash that ended the supervisor
+
+
+def test_only_a_service_of_a_running_stack_is_started_again(tmp_path: Path) -> None:
+    for name, why in (("nope", "no service 'nope'"), ("lake", "no stack runs in")):
+        with pytest.raises(ConfigError, match=why):
+            CliRunner().invoke(app, ["restart", name, "--state", str(tmp_path)], catch_exceptions=False)
 
 
 def test_an_unknown_log_names_the_services(tmp_path: Path) -> None:

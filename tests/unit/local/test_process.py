@@ -116,3 +116,11 @@ def test_a_process_that_does_not_listen_is_killed(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert process.stop(identity, signal.SIGTERM, grace_s=0.5) is False
     assert gone(deaf.pid)
+
+
+def test_a_process_that_is_halted_still_ends_by_itself(tmp_path: Path) -> None:
+    child = process.spawn(command(*SLEEP), tmp_path / "log")
+    await_name(child.pid, "sleep")
+    os.kill(child.pid, signal.SIGSTOP)
+    assert process.stop(Identity.of(child.pid), grace_s=10.0)
+    assert gone(child.pid)

@@ -1,0 +1,1 @@
+"""Every metric of the platform, declared once; what services tell of themselves, as Prometheus reads it."""
