@@ -11,6 +11,7 @@ from commerce360.cli import (
     airflow,
     backfill,
     bi,
+    capacity,
     connect,
     demo,
     load,
@@ -30,6 +31,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 app.command()(demo.demo)
 app.command()(questions.questions)
 app.command()(backfill.backfill)
+app.command()(capacity.plan_capacity)
 for command in (stack.setup, stack.up, stack.down, stack.status, stack.logs, stack.doctor, stack.reconcile):
     app.command()(command)
 app.command(hidden=True)(stack.supervise)

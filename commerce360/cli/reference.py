@@ -1,4 +1,4 @@
-"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, the star, migrations, the account.
+"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, capacities, the star, migrations, the account.
 
 `python -m commerce360.cli.reference` writes them.
 """
@@ -17,6 +17,8 @@ from warehouse import account, generated, scripts
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "connect-cli.md"
 SHOP_PAGE = DOCS / "shop-model.md"
+SCALE_PAGE = DOCS / "scale.md"
+EVENT_HUBS_PAGE = DOCS / "event-hubs.md"
 STAR_PAGE = DOCS / "warehouse-model.md"
 STAR_PICTURE = DOCS / "star.svg"
 HEAD = "<!-- Made by `make docs` from the commands; edit those. -->\n\n"
@@ -39,6 +41,14 @@ def shop_model() -> str:
     return truth_page.put_into(SHOP_PAGE.read_text(encoding="utf-8"))
 
 
+def capacity() -> dict[Path, str]:
+    """The pages as they are, with what is reckoned made anew."""
+    from commerce360.capacity import page
+
+    makers = {SCALE_PAGE: page.scale, EVENT_HUBS_PAGE: page.event_hubs}
+    return {file: make(file.read_text(encoding="utf-8")) for file, make in makers.items()}
+
+
 def star() -> dict[Path, str]:
     """The script for SqlDBM, the picture, and the page as it is, with its diagrams made anew."""
     from warehouse.model import export, mermaid, picture
@@ -50,7 +60,7 @@ def star() -> dict[Path, str]:
 if __name__ == "__main__":
     PAGE.write_text(connect(), encoding="utf-8")
     SHOP_PAGE.write_text(shop_model(), encoding="utf-8")
-    for file, text in star().items():
+    for file, text in {**star(), **capacity()}.items():
         file.write_text(text, encoding="utf-8")
     account.FILE.write_text(account.text(), encoding="utf-8")
     generated.write(scripts.FOLDER)
