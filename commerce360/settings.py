@@ -11,9 +11,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, StringConstraints, field_validator
+from pydantic import BaseModel, Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from commerce360 import kafka
 from commerce360.errors import ConfigError
 
 
@@ -27,10 +28,12 @@ def read_secret(path: Path | None, what: str) -> SecretStr:
 class Kafka(BaseModel):
     bootstrap: str = "127.0.0.1:19092"
     profile: Literal["plain", "eventhubs"] = "plain"  # what clients are told: nothing more, or what Azure Event Hubs needs
-    config: dict[str, str] = Field(default={}, repr=False)  # more of librdkafka, such as security.protocol; JSON in the environment
+    auth: Literal["password", "entra"] = "password"  # at Event Hubs: a connection string in the password file, or Microsoft Entra ID
+    config: dict[str, str] = Field(default={}, repr=False)  # more of librdkafka, stronger than the profile; JSON in the environment
     sasl_password_file: Path | None = None  # with sasl.password, which has no place in the environment
+    shaded: str = ""  # before the names of Kafka's classes in Spark: `kafkashaded.` on Databricks
 
-    def client(self, **more: str | int | float | bool) -> dict[str, str | int | float | bool]:
+    def client(self, **more: str | int | float | bool) -> kafka.Config:
         """librdkafka configuration; names as in its CONFIGURATION.md. Consumers read committed records only (its default).
 
         No broker.address.family: librdkafka would ask for addresses of that family with AI_ADDRCONFIG, and a machine without a network
@@ -38,16 +41,36 @@ class Kafka(BaseModel):
         """
         return {**self._own(), "log_level": 3, **more}
 
-    def producer(self, **defaults: str | int | float | bool) -> dict[str, str | int | float | bool]:
-        """As `client`, but `config` is stronger than `defaults`: which compression a server takes is not the program's choice."""
+    def producer(self, **defaults: str | int | float | bool) -> kafka.Config:
+        """As `client`, but what is configured is stronger than `defaults`: which compression a server takes is not the program's choice."""
         return {"log_level": 3, **defaults, **self._own()}
 
-    def _own(self) -> dict[str, str | int | float | bool]:
-        """It holds the password: never log it."""
-        made: dict[str, str | int | float | bool] = {**self.config, "bootstrap.servers": self.bootstrap}
-        if self.sasl_password_file is not None:
+    def spark(self) -> dict[str, str]:
+        """Options of Spark's Kafka source: where, and how to sign in. It holds the password: never log it.
+
+        Raises ConfigError for what Spark's client cannot do.
+        """
+        own = self._own(tokens=False)
+        return {"kafka.bootstrap.servers": self.bootstrap, **{f"kafka.{k}": v for k, v in kafka.java(own, self.shaded).items()}}
+
+    def _own(self, tokens: bool = True) -> kafka.Config:
+        """It holds the password: never log it. With `tokens`, what fetches those of Entra ID is in it."""
+        made: kafka.Config = {}
+        if self.profile == "eventhubs":
+            made |= {**kafka.EVENT_HUBS, **(kafka.ENTRA if self.auth == "entra" else kafka.CONNECTION_STRING)}
+        made |= {**self.config, "bootstrap.servers": self.bootstrap}
+        signs_in = self.profile == "eventhubs" and self.auth == "password" and "sasl.password" not in made
+        if self.sasl_password_file is not None or signs_in:
             made["sasl.password"] = read_secret(self.sasl_password_file, "SASL password of Kafka").get_secret_value()
+        if self.auth == "entra" and tokens:
+            made["oauth_cb"] = kafka.entra(self.bootstrap)
         return made
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Kafka:
+        if self.auth == "entra" and (self.profile != "eventhubs" or self.sasl_password_file is not None):
+            raise ValueError("entra is of the profile eventhubs, and has no password file")
+        return self
 
 
 class EventHubs(BaseModel):

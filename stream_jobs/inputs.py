@@ -100,10 +100,10 @@ def kafka_options(kafka: Kafka, topics: Sequence[str], max_offsets: int) -> dict
     """Options of Spark's Kafka source (4.1.3): committed records only, from the first, and never a silent gap.
 
     fetch.max.wait: a partition whose range ends with a transaction marker is asked once more in vain, and the partitions are read one
-    after the other: at 50 ms a batch over all topics took a second longer.
+    after the other: at 50 ms a batch over all topics took a second longer. They hold the password where there is one: never log them.
     """
     return {
-        "kafka.bootstrap.servers": kafka.bootstrap,
+        **kafka.spark(),
         "subscribe": ",".join(topics),
         "startingOffsets": "earliest",
         "failOnDataLoss": "true",

@@ -12,6 +12,7 @@ from commerce360.cli import (
     airflow,
     backfill,
     bi,
+    capacity,
     config,
     connect,
     dead_letters,
@@ -35,6 +36,7 @@ app.command()(demo.demo)
 app.command()(questions.questions)
 app.command()(backfill.backfill)
 app.command()(provision.provision)
+app.command()(capacity.plan_capacity)
 app.command("dead-letters")(dead_letters.dead_letters)
 for command in (stack.setup, stack.up, stack.down, stack.restart, stack.status, stack.logs, stack.doctor, stack.reconcile):
     app.command()(command)

@@ -1,5 +1,4 @@
-"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, the star, migrations, the account,
-the metrics.
+"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, metrics, capacities, the star, migrations, the account.
 
 `python -m commerce360.cli.reference` writes them.
 """
@@ -20,6 +19,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "connect-cli.md"
 SHOP_PAGE = DOCS / "shop-model.md"
 METRICS_PAGE = DOCS / "observability.md"
+SCALE_PAGE = DOCS / "scale.md"
+EVENT_HUBS_PAGE = DOCS / "event-hubs.md"
 STAR_PAGE = DOCS / "warehouse-model.md"
 STAR_PICTURE = DOCS / "star.svg"
 HEAD = "<!-- Made by `make docs` from the commands; edit those. -->\n\n"
@@ -47,6 +48,14 @@ def metrics() -> str:
     return metrics_page.put_into(METRICS_PAGE.read_text(encoding="utf-8"))
 
 
+def capacity() -> dict[Path, str]:
+    """The pages as they are, with what is reckoned made anew."""
+    from commerce360.capacity import page
+
+    makers = {SCALE_PAGE: page.scale, EVENT_HUBS_PAGE: page.event_hubs}
+    return {file: make(file.read_text(encoding="utf-8")) for file, make in makers.items()}
+
+
 def star() -> dict[Path, str]:
     """The script for SqlDBM, the picture, and the page as it is, with its diagrams made anew."""
     from warehouse.model import export, mermaid, picture
@@ -59,7 +68,7 @@ if __name__ == "__main__":
     PAGE.write_text(connect(), encoding="utf-8")
     SHOP_PAGE.write_text(shop_model(), encoding="utf-8")
     METRICS_PAGE.write_text(metrics(), encoding="utf-8")
-    for file, text in star().items():
+    for file, text in {**star(), **capacity()}.items():
         file.write_text(text, encoding="utf-8")
     account.FILE.write_text(account.text(), encoding="utf-8")
     generated.write(scripts.FOLDER)

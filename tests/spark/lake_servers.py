@@ -78,6 +78,7 @@ class Broker:
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "log.dirs": str(self.folder / "data"),
         }
+        self.configure(options)
         config = self.folder / "server.properties"
         config.write_text("".join(f"{k}={v}\n" for k, v in options.items()))
         path = os.pathsep.join(str(j) for j in jars("kafka"))
@@ -87,6 +88,9 @@ class Broker:
             subprocess.run([*flags, *form], check=True, stdout=log, stderr=log)
             self.process = subprocess.Popen([*flags, "kafka.Kafka", str(config)], stdout=log, stderr=log)
         self._create_topics()
+
+    def configure(self, options: dict[str, str]) -> None:
+        """More of server.properties, where a test needs it."""
 
     def empty_topics(self) -> None:
         """Make all topics anew where a test used them. A topic that was deleted is gone a moment later."""

@@ -3,18 +3,7 @@ output "c360_settings" {
   value = {
     C360_KAFKA__BOOTSTRAP          = "${module.eventhubs.host}:9093"
     C360_KAFKA__SASL_PASSWORD_FILE = "${var.secrets_folder}/kafka-connection-string"
-    C360_KAFKA__CONFIG = jsonencode({
-      "security.protocol"        = "SASL_SSL"
-      "sasl.mechanism"           = "PLAIN"
-      "sasl.username"            = "$ConnectionString"
-      "compression.type"         = "none"
-      "message.max.bytes"        = "1000000"
-      "socket.keepalive.enable"  = "true"
-      "metadata.max.age.ms"      = "180000"
-      "connections.max.idle.ms"  = "180000"
-      "request.timeout.ms"       = "60000"
-      "allow.auto.create.topics" = "false"
-    })
+    C360_KAFKA__PROFILE            = "eventhubs"
     C360_EVENTHUBS__NAMESPACE = module.eventhubs.host
     C360_LAKE__ROOT           = "${module.storage.container_url}/${local.lake_folder}"
     C360_LAKE__AUTH           = var.workload_identity == null ? "managed" : "workload" # managed also wants C360_LAKE__CLIENT_ID: see client_ids

@@ -2,10 +2,12 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient
 
 from commerce360.errors import ConfigError
 from commerce360.settings import Kafka, Settings
@@ -25,7 +27,7 @@ def documented(monkeypatch, tmp_path):
         monkeypatch.setenv(name, value.strip("'"))
     monkeypatch.setenv("C360_KAFKA__SASL_PASSWORD_FILE", str(file))
     monkeypatch.setenv("C360_KAFKA__BOOTSTRAP", "127.0.0.1:1")
-    assert exports.keys() == {"C360_KAFKA__BOOTSTRAP", "C360_KAFKA__SASL_PASSWORD_FILE", "C360_KAFKA__CONFIG"}
+    assert exports.keys() == {"C360_KAFKA__BOOTSTRAP", "C360_KAFKA__PROFILE", "C360_KAFKA__SASL_PASSWORD_FILE"}
     return Settings()
 
 
@@ -35,6 +37,7 @@ def test_librdkafka_takes_each_property(documented):
     assert wanted["sasl.username"] == "$ConnectionString"
     Producer({**wanted, "log_level": 0})
     Consumer({**documented.kafka.client(), "group.id": "g", "log_level": 0}).close()
+    AdminClient({**documented.kafka.client(), "log_level": 0})
 
 
 def test_a_property_that_is_not_there_would_be_noticed(documented):
@@ -48,6 +51,34 @@ def test_what_was_configured_is_stronger_than_a_producers_defaults(documented):
     assert documented.kafka.producer(**PRODUCER)["compression.type"] == "none"
     assert Kafka().producer(**PRODUCER)["compression.type"] == PRODUCER["compression.type"]
     assert Kafka().producer(**PRODUCER)["log_level"] == PRODUCER["log_level"]
+
+
+def test_what_the_operator_adds_is_stronger_than_the_profile(documented, monkeypatch):
+    monkeypatch.setenv("C360_KAFKA__CONFIG", '{"compression.type": "gzip", "client.id": "mine"}')
+    own = Settings().kafka.producer(**PRODUCER)
+    assert (own["compression.type"], own["client.id"], own["security.protocol"]) == ("gzip", "mine", "SASL_SSL")
+
+
+def test_without_a_profile_nothing_is_added():
+    assert Kafka(bootstrap="h:1").client() == {"bootstrap.servers": "h:1", "log_level": 3}
+
+
+def test_event_hubs_without_a_connection_string_is_said():
+    with pytest.raises(ConfigError, match="SASL password"):
+        Kafka(profile="eventhubs").client()
+
+
+def test_entra_id_without_its_library_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    with pytest.raises(ConfigError, match="azure-identity") as caught:
+        Kafka(profile="eventhubs", auth="entra").client()
+    assert "pip install" in caught.value.hint
+
+
+@pytest.mark.parametrize("other", [{"profile": "plain"}, {"profile": "eventhubs", "sasl_password_file": "/x"}])
+def test_entra_id_where_it_makes_no_sense_is_refused(other):
+    with pytest.raises(ValueError, match="entra is of the profile eventhubs"):
+        Kafka(auth="entra", **other)
 
 
 def test_no_secret_shows(documented):
