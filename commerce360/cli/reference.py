@@ -1,4 +1,4 @@
-"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, metrics, capacities, the star, migrations, the account.
+"""Pages and SQL made from the code: all `c360 connect` commands, the shop's parameters, metrics, capacities, the star, migrations, account.
 
 `python -m commerce360.cli.reference` writes them.
 """

@@ -4,13 +4,13 @@ output "c360_settings" {
     C360_KAFKA__BOOTSTRAP          = "${module.eventhubs.host}:9093"
     C360_KAFKA__SASL_PASSWORD_FILE = "${var.secrets_folder}/kafka-connection-string"
     C360_KAFKA__PROFILE            = "eventhubs"
-    C360_EVENTHUBS__NAMESPACE = module.eventhubs.host
-    C360_LAKE__ROOT           = "${module.storage.container_url}/${local.lake_folder}"
-    C360_LAKE__AUTH           = var.workload_identity == null ? "managed" : "workload" # managed also wants C360_LAKE__CLIENT_ID: see client_ids
-    C360_LAKE__CHECKPOINT     = "${module.storage.container_url}/${local.lake_folder}-checkpoint"
-    C360_SENTIMENT__ENGINE    = "azure"
-    C360_SENTIMENT__ENDPOINT  = module.language.endpoint
-    C360_SENTIMENT__KEY_FILE  = "${var.secrets_folder}/language-key"
+    C360_EVENTHUBS__NAMESPACE      = module.eventhubs.host
+    C360_LAKE__ROOT                = "${module.storage.container_url}/${local.lake_folder}"
+    C360_LAKE__AUTH                = var.workload_identity == null ? "managed" : "workload" # managed also wants C360_LAKE__CLIENT_ID: see client_ids
+    C360_LAKE__CHECKPOINT          = "${module.storage.container_url}/${local.lake_folder}-checkpoint"
+    C360_SENTIMENT__ENGINE         = "azure"
+    C360_SENTIMENT__ENDPOINT       = module.language.endpoint
+    C360_SENTIMENT__KEY_FILE       = "${var.secrets_folder}/language-key"
   }
 }
 
