@@ -26,15 +26,6 @@ FROM_FILE = re.compile(r"cat /run/secrets/[a-z_]+")
 IMAGE = re.compile(r"(?P<name>[a-z0-9][a-z0-9./_-]*)(:(?P<tag>[A-Za-z0-9._-]+))?(\$\{(?P<variable>\w+)_DIGEST:-\}|@sha256:[0-9a-f]{64})?")
 LOOPBACK = re.compile(r"127\.0\.0\.1:(?P<host>\d+):(?P<container>\d+)")
 PROBE = {"NONE": "disables it", "CMD": "", "CMD-SHELL": ""}
-# Mounted from what another part of the platform brings.
-NOT_YET: frozenset[str] = frozenset(
-    {
-        "infra/monitoring/prometheus.yml",
-        "infra/monitoring/alerts.yml",
-        "infra/monitoring/grafana/provisioning",
-        "infra/monitoring/grafana/dashboards",
-    }
-)
 
 Found = Iterator[Finding]
 
@@ -237,7 +228,7 @@ def mounts(compose: Compose) -> Found:
             path = source.removeprefix("./")
             if source.startswith(("/", "~", "..")):
                 yield _finding(compose, f"{service.name} mounts {source} of the host", "only files of the checkout", *at)
-            elif source.startswith("./") and path not in NOT_YET and not (compose.root / path).exists():
+            elif source.startswith("./") and not (compose.root / path).exists():
                 yield _finding(compose, f"{service.name} mounts {source}, which is not there", "correct the path", *at)
 
 

@@ -22,17 +22,6 @@ from infra.checks.finding import Finding
 
 Found = Iterator[Finding]
 PREFIX = "C360_"
-# Of settings that another part of the platform brings.
-NOT_YET = frozenset(
-    {
-        "C360_METRICS__HOST",
-        "C360_METRICS__PORT",
-        "C360_LAKE__AUTH",
-        "C360_LAKE__ACCOUNT_KEY_FILE",
-        "C360_LAKE__ENDPOINT",
-        "C360_PAGE__TOKEN_FILE",
-    }
-)
 # Service and port of its container -> name in the local stack's table.
 PUBLISHED = {
     ("postgres", 5432): "postgres",
@@ -43,6 +32,7 @@ PUBLISHED = {
     ("warehouse", 19085): "warehouse",
     ("warehouse", 19086): "warehouse_streaming",
     ("page", 19080): "page",
+    ("azurite", 10000): "azurite",
 }
 HERE_ONLY = frozenset({"listen_addresses", "unix_socket_directories"})  # of a PostgreSQL without a container
 # Addresses, and the number of copies, which is a variable: 1 unless somebody says otherwise.
@@ -55,7 +45,7 @@ THREE = Path("infra/compose/brokers3.env")
 
 def settings(compose: Compose) -> Found:
     """Every C360_* is one."""
-    known = set(_names(PREFIX, Settings)) | NOT_YET
+    known = set(_names(PREFIX, Settings))
     for service in compose.services.values():
         for name in service.environment:
             if name.startswith(PREFIX) and not name.startswith(SOURCE) and name not in known:

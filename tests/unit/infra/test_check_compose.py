@@ -63,14 +63,6 @@ def test_the_committed_files_have_no_finding() -> None:
     assert [str(f) for f in (*compose.check(ROOT), *dockerfiles.check(ROOT)) if not isinstance(f, Skipped)] == []
 
 
-def test_what_other_parts_bring_is_not_excused_once_it_is_there() -> None:
-    """A name in NOT_YET that exists is to be taken out of it."""
-    from commerce360.settings import Settings
-
-    assert not [path for path in compose.NOT_YET if (ROOT / path).exists()]
-    assert not compose_tables.NOT_YET & set(compose_tables._names("C360_", Settings))
-
-
 PLANTED = yaml.safe_load((Path(__file__).parent / "compose_errors.yaml").read_text())
 
 
