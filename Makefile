@@ -26,7 +26,7 @@ export UV_NO_CONFIG := 1
 INSTALL = $(UV) pip install -q --require-hashes
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
-.PHONY: help demo test test-fast test-spark test-stack test-long test-browser test-cloud test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-long test-browser test-cloud test-docker test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -34,13 +34,13 @@ demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500"
 	@$(C360) demo $(ARGS)
 
 test: dev setup $(STAMPS)/airflow ## All tests but the long ones: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
-	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
+	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser and not docker"
 	@$(PYTEST) tests -m spark $(TWO)
 	@$(PYTEST) tests -m "(stack or browser) and not long" $(TWO) --durations=25
 	@$(DAGTEST) -m "not long"
 
 test-fast: dev ## Only the tests that need no server
-	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser"
+	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser and not docker"
 
 test-spark: dev setup ## Only the Spark tests
 	@$(PYTEST) tests -m spark $(TWO)
@@ -56,6 +56,9 @@ CLOUD := ACCOUNT HOST PORT PROTOCOL USER ROLE WAREHOUSE PRIVATE_KEY_FILE STREAMI
 test-cloud: dev setup ## Tests on the Snowflake account of C360_WAREHOUSE__*: they make scratch databases there, and drop them
 	@for name in $(CLOUD); do eval "value=\$$C360_WAREHOUSE__$$name"; test -n "$$value" || { echo "error: C360_WAREHOUSE__$$name is not set" >&2; echo "hint: docs/warehouse.md, On an account" >&2; exit 2; }; done
 	@$(PYTEST) tests -m cloud
+
+test-docker: dev ## Tests that build and start docker-compose.yml: need a Docker engine, 12 GB of memory, a network
+	@$(PYTEST) tests/docker -m docker
 
 test-browser: dev ## Only the tests of the live page in a browser
 	@$(PYTEST) tests -m browser
