@@ -29,7 +29,7 @@ LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes 
 LOCK_DATABRICKS = $(subst --universal --python-version 3.11,--python-version 3.12 --python-platform x86_64-manylinux_2_28,$(LOCK)) \
 	$(addprefix --no-emit-package ,numpy packaging pandas pyarrow)
 
-.PHONY: help demo test test-fast test-spark test-stack test-long test-adls test-browser test-cloud test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check wheel docs fmt env dev setup lock lock-jars clean FORCE
+.PHONY: help demo test test-fast test-spark test-stack test-long test-adls test-browser test-cloud test-docker test-airflow airflow schemachange bench bench-scd2 bench-connect bench-view bench-loader bench-replay check wheel docs fmt env dev setup lock lock-jars clean FORCE
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
@@ -37,13 +37,13 @@ demo: setup ## Set up and run the whole platform; ARGS="--seconds 60 --rate 500"
 	@$(C360) demo $(ARGS)
 
 test: dev setup $(STAMPS)/airflow ## All tests but the long ones: the fast ones, those with Spark, those on real servers, those of the page, those of the DAGs
-	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser and not adls"
+	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser and not adls and not docker"
 	@$(PYTEST) tests -m spark $(TWO)
 	@$(PYTEST) tests -m "(stack or browser) and not long" $(TWO) --durations=25
 	@$(DAGTEST) -m "not long"
 
 test-fast: dev ## Only the tests that need no server
-	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser and not adls"
+	@$(PYTEST) tests -n auto -m "not spark and not stack and not browser and not adls and not docker"
 
 test-spark: dev setup ## Only the Spark tests
 	@$(PYTEST) tests -m spark $(TWO)
@@ -63,6 +63,9 @@ test-cloud: dev setup ## Tests on the Snowflake account of C360_WAREHOUSE__*: th
 test-adls: dev ## Only those of a lake on ADLS, as Azurite shows it (needs Node.js)
 	@$(C360) setup --lake adls
 	@$(PYTEST) tests -m adls --durations=10
+
+test-docker: dev ## Tests that build and start docker-compose.yml: need a Docker engine, 12 GB of memory, a network
+	@$(PYTEST) tests/docker -m docker
 
 test-browser: dev ## Only the tests of the live page in a browser
 	@$(PYTEST) tests -m browser
