@@ -29,7 +29,7 @@ async def serve(settings: Settings, stop: threading.Event) -> None:
     for poller in pollers(settings, board, live):
         poller.start(board, stop)
     check, customers = OrderCheck(settings.warehouse), Customers(settings.warehouse)
-    app = make_app(board, live, Paths(settings.lake), check, customers, settings.page.host)
+    app = make_app(board, live, Paths(settings.lake), check, customers, settings.page)
     config = uvicorn.Config(
         app, settings.page.host, settings.page.port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
     )

@@ -64,12 +64,13 @@ class Provision:
 
     def schemas(self) -> None:
         """Compatibility is set, not left to a default that differs between registries; our own schemas are registered by us."""
-        url = self.settings.registry.url
+        registry = self.settings.registry
+        url, access = registry.url, registry.http()
         try:
-            requests.put(f"{url}/config", json={"compatibility": REGISTRY_COMPATIBILITY}, timeout=20).raise_for_status()
+            requests.put(f"{url}/config", json={"compatibility": REGISTRY_COMPATIBILITY}, timeout=20, **access).raise_for_status()
             for topic in OWN:
                 text = json.dumps(json.loads((SCHEMAS / "avro" / f"{topic.entity}.avsc").read_text()))
-                reply = requests.post(f"{url}/subjects/{topic.name}-value/versions", json={"schema": text}, timeout=20)
+                reply = requests.post(f"{url}/subjects/{topic.name}-value/versions", json={"schema": text}, timeout=20, **access)
                 if not reply.ok:
                     hint = "the schema must be compatible with its last version"
                     raise C360Error(f"the registry refuses {topic.name}: {reply.text[:300]}", hint)

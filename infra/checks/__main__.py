@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.checks.finding import Finding
 
-NAMES: tuple[str, ...] = ()
+NAMES: tuple[str, ...] = ("secrets",)
 ROOT = Path(__file__).resolve().parents[2]
 
 
