@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -23,6 +23,17 @@ def read_secret(path: Path | None, what: str) -> SecretStr:
     if path is None or not path.is_file():
         raise ConfigError(f"the {what} is not set: no file at {path}", "run `c360 up` first, or set the *_FILE variable of that secret")
     return SecretStr(path.read_text().rstrip("\n"))
+
+
+def _list(given: object) -> object:
+    """Text, as the environment has it, as a list. Raises ValueError."""
+    if not isinstance(given, str):
+        return given
+    text = given.strip()
+    try:
+        return json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise ValueError(f'{text!r} is no list: write DE,FR or ["DE", "FR"]') from None
 
 
 class Kafka(BaseModel):
@@ -85,11 +96,54 @@ class EventHubs(BaseModel):
     max_open_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
 
 
-class Registry(BaseModel):
+class Endpoint(BaseModel):
+    """A server that is asked by HTTP, and how it lets us in: not at all, by name and password, or by a token."""
+
+    url: str
+    user: str = ""
+    password_file: Path | None = None  # of the user
+    token_file: Path | None = None  # a bearer token, instead
+    ca_file: Path | None = None  # whom its certificate must be signed by; None: the machine's own list
+
+    def password(self) -> str:
+        """Never log it."""
+        return read_secret(self.password_file, f"password of {self.user} at {self.url}").get_secret_value() if self.user else ""
+
+    def token(self) -> str:
+        """Never log it."""
+        return read_secret(self.token_file, f"token for {self.url}").get_secret_value() if self.token_file else ""
+
+    def http(self) -> dict[str, Any]:
+        """Arguments of a call of `requests`; read anew at each, so that a secret may be renewed. Never log them."""
+        made: dict[str, Any] = {"verify": str(self.ca_file)} if self.ca_file else {}
+        if self.user:
+            made["auth"] = (self.user, self.password())
+        elif token := self.token():
+            made["headers"] = {"Authorization": f"Bearer {token}"}
+        return made
+
+    @field_validator("url")
+    @classmethod
+    def _bare(cls, given: str) -> str:
+        """An address is shown in messages."""
+        if "@" in given.partition("://")[2].partition("/")[0]:
+            raise ValueError("the address holds a user or a password: set *__USER and *__PASSWORD_FILE")
+        return given
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.token_file and (self.user or self.password_file):
+            raise ValueError("a user or a token, not both")
+        if (self.user or self.token_file) and not self.url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+            raise ValueError("a password or a token would go over the network in plain text: the address must begin with https://")
+        return self
+
+
+class Registry(Endpoint):
     url: str = "http://127.0.0.1:19081/apis/ccompat/v7"  # Confluent-compatible API root
 
 
-class Connect(BaseModel):
+class Connect(Endpoint):
     url: str = "http://127.0.0.1:19083"
 
 
@@ -99,13 +153,16 @@ class Postgres(BaseModel):
     dbname: str = "commerce"
     user: str = "shop"
     password_file: Path | None = None
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "prefer"  # in a cloud: verify-full
+    sslrootcert: str = ""  # a file of authorities, or `system` for the machine's own list; empty is libpq's own place
 
     def conninfo(self) -> str:
         """A libpq connection string for psycopg. It holds the password: never log it."""
         from psycopg.conninfo import make_conninfo
 
         secret = read_secret(self.password_file, f"PostgreSQL password of {self.user}").get_secret_value()
-        return make_conninfo(host=self.host, port=self.port, dbname=self.dbname, user=self.user, password=secret)
+        tls = {"sslmode": self.sslmode, **({"sslrootcert": self.sslrootcert} if self.sslrootcert else {})}
+        return make_conninfo("", host=self.host, port=self.port, dbname=self.dbname, user=self.user, password=secret, **tls)
 
 
 class Mongo(BaseModel):
@@ -159,8 +216,17 @@ class Warehouse(BaseModel):
 
 
 class Page(BaseModel):
+    """It reads alone, but personal data too: beyond loopback, put a proxy in front that signs people in, and a token between the two."""
+
     host: str = "127.0.0.1"
     port: int = 19080
+    names: Annotated[tuple[str, ...], NoDecode] = ()  # by which others reach it, such as a proxy's; a comma list in the environment
+    token_file: Path | None = None  # `Authorization: Bearer <token>` that every request must have
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        return _list(given)
 
 
 class Metrics(BaseModel):
@@ -206,14 +272,7 @@ class Calendar(BaseModel):
     @field_validator("countries", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
-        """Text, as the environment has it, as a list."""
-        if not isinstance(given, str):
-            return given
-        text = given.strip()
-        try:
-            return json.loads(text) if text.startswith("[") else [part for part in text.split(",") if part.strip()]
-        except ValueError:
-            raise ValueError(f'{text!r} is no list: write DE,FR or ["DE", "FR"]') from None
+        return _list(given)
 
     @field_validator("countries")
     @classmethod

@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from commerce360.errors import C360Error, ConfigError, UnavailableError
+from commerce360.settings import Endpoint
 from connect_configs.model import Config
 from connect_configs.variables import scrub, secrets_of
 
@@ -61,6 +62,11 @@ class Access:
     certificate: Path | None = None  # PEM, for mutual TLS
     key: Path | None = None
     ca: Path | None = None  # whom the worker's certificate must be signed by; None: the machine's own list
+
+    @classmethod
+    def of(cls, settings: Endpoint) -> Access:
+        """Secrets are read now. Raises ConfigError for one that is not there."""
+        return cls(settings.user, settings.password(), settings.token(), ca=settings.ca_file)
 
     def __repr__(self) -> str:
         kinds = [k for k in ("user", "password", "token", "certificate", "key", "ca") if getattr(self, k)]

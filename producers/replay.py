@@ -58,7 +58,7 @@ def play(
     header, happenings = year_file.read(path)
     since_us = max(header["start_us"], seasons.micros(since) if since else 0)
     schema = wire.order_schema()
-    codec = wire.OrderCodec(schema, wire.find_schema_id(settings.registry.url, schema))
+    codec = wire.OrderCodec(schema, wire.find_schema_id(settings.registry, schema))
     folder = settings.state / "ledger"
     known = {event_id for event_id in Ledger.read(folder).intended if event_id.startswith(NAMES.order)}
     try:

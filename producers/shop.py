@@ -72,7 +72,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
     tally = Tally(time.monotonic())
     schema = wire.order_schema()
     try:
-        schema_id = outlast(lambda: wire.find_schema_id(settings.registry.url, schema), "registry", _is_transient, closing, grace=False)
+        schema_id = outlast(lambda: wire.find_schema_id(settings.registry, schema), "registry", _is_transient, closing, grace=False)
         world = outlast(lambda: load_world(settings.postgres), "postgres", _is_transient, closing, grace=False)
     except Exception as error:
         if stop.is_set() and _is_transient(error):

@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any, cast
 
 from commerce360.errors import C360Error, UnavailableError
+from commerce360.settings import Registry
 from schemas.topics import ORDER_EVENTS
 
 MAGIC = b"\0"
@@ -24,7 +25,7 @@ def order_schema() -> dict[str, Any]:
     return found
 
 
-def find_schema_id(registry_url: str, schema: Mapping[str, Any], topic: str = ORDER_EVENTS.name, timeout_s: float = 10.0) -> int:
+def find_schema_id(registry: Registry, schema: Mapping[str, Any], topic: str = ORDER_EVENTS.name, timeout_s: float = 10.0) -> int:
     """The id under which the registry knows exactly this schema for values of the topic.
 
     Raises UnavailableError when the registry does not answer or the subject is not there yet, C360Error when it knows the
@@ -34,9 +35,10 @@ def find_schema_id(registry_url: str, schema: Mapping[str, Any], topic: str = OR
 
     subject = f"{topic}-value"
     try:
-        reply = requests.post(f"{registry_url}/subjects/{subject}", json={"schema": json.dumps(schema)}, timeout=timeout_s)
+        url = f"{registry.url.rstrip('/')}/subjects/{subject}"
+        reply = requests.post(url, json={"schema": json.dumps(schema)}, timeout=timeout_s, **registry.http())
     except requests.RequestException as error:
-        raise UnavailableError(f"the schema registry at {registry_url} does not answer: {error}", "see `c360 logs registry`") from error
+        raise UnavailableError(f"the schema registry at {registry.url} does not answer: {error}", "see `c360 logs registry`") from error
     if reply.status_code == 200:
         return int(reply.json()["id"])
     if reply.status_code >= 500 or _code(reply.text) == 40401:

@@ -80,7 +80,7 @@ class Inputs:
 
     def _missing_registry(self) -> str:
         try:
-            requests.get(f"{self.registry.url}/subjects", timeout=3).raise_for_status()
+            requests.get(f"{self.registry.url}/subjects", timeout=3, **self.registry.http()).raise_for_status()
         except requests.RequestException:
             return f"schema registry at {self.registry.url}"
         return ""

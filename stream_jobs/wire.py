@@ -56,6 +56,7 @@ class RegistrySchemas:
     """
 
     def __init__(self, registry: Registry) -> None:
+        self.registry = registry
         self.url = registry.url.rstrip("/")
         self.known: dict[int, Mapping[str, Any]] = {}
         self._missed: deque[float] = deque(maxlen=MAX_MISSES)
@@ -77,7 +78,7 @@ class RegistrySchemas:
     @stamina.retry(on=UnavailableError, attempts=20, wait_initial=0.2, wait_max=3.0, timeout=60.0)
     def _fetch(self, schema_id: int) -> str | None:
         try:
-            reply = requests.get(f"{self.url}/schemas/ids/{schema_id}", timeout=10)
+            reply = requests.get(f"{self.url}/schemas/ids/{schema_id}", timeout=10, **self.registry.http())
         except requests.RequestException as error:
             raise UnavailableError(f"the schema registry at {self.url} does not answer", "see `c360 status`") from error
         if reply.status_code == 404:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from pydantic import SecretStr
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +28,7 @@ from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.warehouse import OrderCheck
 from commerce360 import log
+from commerce360.settings import Page, read_secret
 
 STATIC = Path(__file__).parent / "static"
 HEADERS = {
@@ -39,11 +42,13 @@ logger = log.get("page")
 
 
 def make_app(
-    board: Board, live: Live, paths: Paths, check: OrderCheck, customers: Customers, host: str, scrape: Callable[[], bytes]
+    board: Board, live: Live, paths: Paths, check: OrderCheck, customers: Customers, page: Page, scrape: Callable[[], bytes]
 ) -> Starlette:
     """`scrape`: the answer of `/metrics`.
 
-    All routes are GET. Hosts other than loopback's names are refused, so that no foreign page can read through a browser."""
+    All routes are GET: nothing changes state. Names other than loopback's and the configured ones are refused, so that no foreign page can
+    read through a browser (DNS rebinding); and so is a request without the token, where there is one. Raises ConfigError.
+    """
     api, about = _Api(board, live, paths, check), _Customers(customers)
     routes = [
         Route("/", _page),
@@ -58,7 +63,8 @@ def make_app(
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     guards = [
-        Middleware(TrustedHostMiddleware, allowed_hosts=sorted({"127.0.0.1", "localhost", host})),
+        Middleware(TrustedHostMiddleware, allowed_hosts=sorted({"127.0.0.1", "localhost", page.host, *page.names})),
+        *([Middleware(_Token, token=read_secret(page.token_file, "token of the page"))] if page.token_file else []),
         Middleware(_Headers),
         Middleware(GZipMiddleware),
     ]
@@ -146,6 +152,22 @@ def _refused(why: str) -> Response:
 def _unavailable(source: str, error: Exception) -> Response:
     logger.info("missed_answer", source=source, reason=f"{type(error).__name__}: {str(error)[:200]}")
     return JSONResponse({"error": f"the {source} does not answer just now"}, status_code=503)
+
+
+class _Token:
+    """Answers 401 to whoever does not know the token."""
+
+    def __init__(self, app: ASGIApp, token: SecretStr) -> None:
+        self.app = app
+        self.wanted = f"Bearer {token.get_secret_value()}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope.get("headers", [])).get(b"authorization", b"")
+        if scope["type"] == "http" and not hmac.compare_digest(given, self.wanted):
+            refusal = JSONResponse({"error": "the token is missing, or another one"}, 401, {"www-authenticate": "Bearer", **HEADERS})
+            await refusal(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
 
 
 class _Headers:

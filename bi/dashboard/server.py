@@ -36,7 +36,7 @@ async def serve(settings: Settings, stop: threading.Event) -> None:
     for poller in polling:
         poller.start(board, stop)
     check, customers = OrderCheck(settings.warehouse), Customers(settings.warehouse)
-    app = make_app(board, live, Paths(settings.lake), check, customers, settings.page.host, lambda: scrape(settings))
+    app = make_app(board, live, Paths(settings.lake), check, customers, settings.page, lambda: scrape(settings))
     config = uvicorn.Config(
         app, settings.page.host, settings.page.port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
     )

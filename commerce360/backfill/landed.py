@@ -105,7 +105,7 @@ class Files:
     @cached_property
     def _codec(self) -> OrderCodec:
         schema = order_schema()
-        return OrderCodec(schema, find_schema_id(self.settings.registry.url, schema))
+        return OrderCodec(schema, find_schema_id(self.settings.registry, schema))
 
     def _differences(self, read: Read, days: list[dt.date]) -> Days:
         last = self.lake.last_batch()

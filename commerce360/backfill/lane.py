@@ -34,7 +34,7 @@ class Lane:
         self.lake = lake
         self.patience_s = patience_s
         self.schema = fastavro.parse_schema(json.loads(text))
-        self.head = MAGIC + find_schema_id(settings.registry.url, json.loads(text), BACKFILL.name).to_bytes(4, "big")
+        self.head = MAGIC + find_schema_id(settings.registry, json.loads(text), BACKFILL.name).to_bytes(4, "big")
 
     def serve(self, asked: Slice) -> dict[str, Any]:
         """Ask the lake job, wait for it; the row of ops.backfills. Raises UnavailableError: what was asked for may still be done."""

@@ -86,7 +86,7 @@ class Sender:
 
         url = self.settings.registry.url.rstrip("/")
         try:
-            reply = requests.get(f"{url}/subjects/{subject}/versions/latest", timeout=10)
+            reply = requests.get(f"{url}/subjects/{subject}/versions/latest", timeout=10, **self.settings.registry.http())
         except requests.RequestException as error:
             raise UnavailableError(f"the schema registry at {url} does not answer", "see `c360 logs registry`") from error
         if reply.status_code == 404:

@@ -85,7 +85,7 @@ def _record_topic(file: Path, topic: str, since: dt.datetime | None, until: dt.d
     from producers import recorded, wire
 
     settings = running_settings(state)
-    schema_id = wire.find_schema_id(settings.registry.url, wire.order_schema(), topic)
+    schema_id = wire.find_schema_id(settings.registry, wire.order_schema(), topic)
     times = [None if given is None else int(given.replace(tzinfo=dt.UTC).timestamp() * 1_000_000) for given in (since, until)]
     origin: dict[str, object] = {"topic": topic, "from_us": times[0], "until_us": times[1], "last": last}
     records = ((r.key, r.value) for r in topics.read_all(settings.kafka, [topic]))
@@ -191,7 +191,8 @@ def _schema_id(recording: Recording, settings: Settings, topic: str, registry: s
 
     if elsewhere and registry is None:
         raise ConfigError("which schema id do the events get there?", "give --schema-id N, or --registry URL to ask for it")
-    return wire.find_schema_id(registry or settings.registry.url, recording.schema, topic)
+    there = settings.registry if registry is None else settings.registry.model_copy(update={"url": registry})
+    return wire.find_schema_id(there, recording.schema, topic)
 
 
 def _tell_result(result: dict[str, Any]) -> None:

@@ -129,7 +129,7 @@ class LoadRun:
             self.recording,
             profile.parse_phases(scenario.profile),
             ORDER_EVENTS.name,
-            wire.find_schema_id(settings.registry.url, schema),
+            wire.find_schema_id(settings.registry, schema),
             scenario.processes,
             ledger=settings.state / "ledger",
         )

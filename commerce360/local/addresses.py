@@ -33,6 +33,7 @@ def source_variables(state: State) -> dict[str, str]:
         "C360_SOURCE_PG_DATABASE": "commerce",
         "C360_SOURCE_PG_USER": "debezium",
         "C360_SOURCE_PG_PASSWORD": state.secret("postgres_debezium"),
+        "C360_SOURCE_PG_SSLMODE": "prefer",  # in a cloud: verify-full
         "C360_SOURCE_MONGO_URI": mongo_uri(state.ports["mongo"]),
         "C360_SOURCE_MONGO_PARTITION": state.ids["mongo_partition"],
         "C360_SOURCE_REPLICATION_FACTOR": "1",

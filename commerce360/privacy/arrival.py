@@ -12,6 +12,7 @@ from commerce360.privacy.tables import PERSONAL_TOPICS
 from commerce360.reconcile import drain, sources, topics
 from commerce360.settings import Settings
 from connect_configs.client import Connect
+from connect_configs.http import Access
 from schemas import tables
 from schemas.topics import REVIEWS
 from stream_jobs.sentiment.intake import GROUP
@@ -26,7 +27,7 @@ def wait_arrived(settings: Settings, lake: Lake, note: Callable[[str], None]) ->
     Of PostgreSQL Debezium's position tells. A change stream has none that could be compared: it is there once the lake has an event of a
     later second, or, in a quiet shop, after PATIENCE_S in which the connectors ran. Raises UnavailableError that names the late stage.
     """
-    connect = Connect(settings.connect.url, patience_s=1)
+    connect = Connect(settings.connect.url, access=Access.of(settings.connect), patience_s=1)
     wal, second = sources.wal_position(settings.postgres), sources.mongo_second(settings.mongo)
     began = time.monotonic()
 

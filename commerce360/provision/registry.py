@@ -19,16 +19,16 @@ TIMEOUT_S = 20
 
 def prepare(settings: Settings) -> list[str]:
     """What was registered. Raises UnavailableError when it does not answer, C360Error when it refuses a schema."""
-    url = settings.registry.url
+    url, access = settings.registry.url, settings.registry.http()
     done: list[str] = []
     try:
-        requests.put(f"{url}/config", json={"compatibility": COMPATIBILITY}, timeout=TIMEOUT_S).raise_for_status()
+        requests.put(f"{url}/config", json={"compatibility": COMPATIBILITY}, timeout=TIMEOUT_S, **access).raise_for_status()
         for topic in OWN:
             subject = f"{url}/subjects/{topic.name}-value"
             body = {"schema": json.dumps(json.loads((AVRO / f"{topic.entity}.avsc").read_text()))}
-            if requests.post(subject, json=body, timeout=TIMEOUT_S).ok:
+            if requests.post(subject, json=body, timeout=TIMEOUT_S, **access).ok:
                 continue  # it is there already
-            reply = requests.post(f"{subject}/versions", json=body, timeout=TIMEOUT_S)
+            reply = requests.post(f"{subject}/versions", json=body, timeout=TIMEOUT_S, **access)
             if not reply.ok:
                 hint = "the schema must be compatible with its last version"
                 raise C360Error(f"the registry refuses {topic.name}: {reply.text[:300]}", hint)

@@ -15,6 +15,7 @@ from commerce360.settings import Settings
 from connect_configs import snapshot
 from connect_configs.client import Connect
 from connect_configs.files import configurations
+from connect_configs.http import Access
 from schemas.tables import BATCHES
 from schemas.topics import TOPICS
 from stream_jobs.entity import Row
@@ -37,7 +38,7 @@ class Drain:
         self.settings = settings
         self.note = note
         self.lake = Lake(settings.lake)
-        self.connect = Connect(settings.connect.url, patience_s=1)
+        self.connect = Connect(settings.connect.url, access=Access.of(settings.connect), patience_s=1)
 
     def wait(self, timeout_s: float = 180.0) -> float:
         """Seconds that it took. Raises UnavailableError that names the stage which did not get there."""

@@ -62,7 +62,8 @@ def find_schema_id(registry: Registry, timeout_s: float = 10.0) -> int:
     Raises UnavailableError when it does not answer or does not have the subject yet, C360Error when it has another schema of it.
     """
     try:
-        reply = requests.post(f"{registry.url.rstrip('/')}/subjects/{SUBJECT}", json={"schema": json.dumps(schema())}, timeout=timeout_s)
+        url = f"{registry.url.rstrip('/')}/subjects/{SUBJECT}"
+        reply = requests.post(url, json={"schema": json.dumps(schema())}, timeout=timeout_s, **registry.http())
         told = reply.json() if reply.content else {}
     except (requests.RequestException, ValueError) as error:
         raise UnavailableError(f"the schema registry at {registry.url} does not answer", "see `c360 logs registry`") from error

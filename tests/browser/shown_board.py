@@ -20,6 +20,7 @@ from bi.dashboard.customers import Customers
 from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.warehouse import OrderCheck
+from commerce360.settings import Page as PageSettings
 from commerce360.settings import Warehouse
 
 SERVICES = ("page", "postgres", "mongo", "kafka", "registry", "warehouse", "lake", "connect", "loader", "shop")
@@ -199,7 +200,7 @@ class _Serving:
 
     async def _serve(self) -> None:
         page = self.page
-        app = make_app(page.board, page.live, page.paths, page.check, page.customers, "127.0.0.1", bytes)
+        app = make_app(page.board, page.live, page.paths, page.check, page.customers, PageSettings(), bytes)
         server = uvicorn.Server(
             uvicorn.Config(app, "127.0.0.1", page.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=2)
         )

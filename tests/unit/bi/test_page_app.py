@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from boards import NOW, board
+from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from bi.dashboard.app import STATIC, make_app
@@ -17,16 +19,17 @@ from bi.dashboard.customers import Customers
 from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.warehouse import OrderCheck
+from commerce360.errors import ConfigError
 from commerce360.lake import Lake
 from commerce360.settings import Lake as LakeSettings
-from commerce360.settings import Warehouse
+from commerce360.settings import Page, Warehouse
 from schemas.tables import BATCHES, DIM_CUSTOMER, DIM_PRODUCT, FCT_SALES
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
     paths = Paths(LakeSettings(root=str(tmp_path)))
-    app = make_app(Board(), Live(), paths, OrderCheck(Warehouse()), Customers(Warehouse()), "127.0.0.1", lambda: b"c360_x 1.0\n")
+    app = make_app(Board(), Live(), paths, OrderCheck(Warehouse()), Customers(Warehouse()), Page(), lambda: b"c360_x 1.0\n")
     return TestClient(app, base_url="http://127.0.0.1")
 
 
@@ -61,6 +64,49 @@ def test_metrics_are_served_as_prometheus_reads_them(client: TestClient) -> None
     answer = client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answer.text == "c360_x 1.0\n"
+
+
+def made(tmp_path: Path, page: Page) -> Starlette:
+    return make_app(Board(), Live(), Paths(LakeSettings(root=str(tmp_path))), OrderCheck(Warehouse()), Customers(Warehouse()), page, bytes)
+
+
+def test_nothing_on_the_page_changes_state(tmp_path: Path) -> None:
+    """Each route takes what only reads; and an answer to anything else says so."""
+    app = made(tmp_path, Page())
+    routes = [r for r in app.routes if isinstance(r, Route)]
+    assert len(routes) >= 8
+    assert {m for r in routes for m in r.methods or ()} == {"GET", "HEAD"}
+    client = TestClient(app, base_url="http://127.0.0.1")
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert {client.request(method, r.path.replace("{order_id}", "x")).status_code for r in routes} == {405}
+        assert client.request(method, "/static/app.js").status_code == 405
+
+
+def test_the_names_of_a_proxy_are_taken(tmp_path: Path) -> None:
+    client = TestClient(made(tmp_path, Page(names=("shop.example.com",))), base_url="http://127.0.0.1")
+    assert client.get("/api/view", headers={"host": "shop.example.com"}).status_code == 200
+    assert client.get("/api/view", headers={"host": "evil.example.com"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/view", "/api/customers?q=a", "/events", "/nowhere"])
+def test_with_a_token_nobody_gets_anything_without_it(tmp_path: Path, path: str) -> None:
+    (tmp_path / "token").write_text("right-one\n")
+    client = TestClient(made(tmp_path, Page(token_file=tmp_path / "token")), base_url="http://127.0.0.1")
+    for wrong in ({}, {"authorization": "Bearer wrong"}, {"authorization": "right-one"}, {"authorization": "Bearer right-onex"}):
+        answer = client.get(path, headers=wrong)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert "right-one" not in answer.text
+
+
+def test_with_the_token_the_page_is_there(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("right-one\n")
+    client = TestClient(made(tmp_path, Page(token_file=tmp_path / "token")), base_url="http://127.0.0.1")
+    assert client.get("/api/view", headers={"authorization": "Bearer right-one"}).status_code == 200
+
+
+def test_a_token_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="token of the page"):
+        made(tmp_path, Page(token_file=tmp_path / "none"))
 
 
 def test_an_order_that_gold_does_not_have_is_not_found(client: TestClient, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from bi.dashboard.live import Live
 from bi.dashboard.paths import Paths
 from bi.dashboard.warehouse import OrderCheck
 from bi.queries import sql
-from commerce360.settings import Lake, Warehouse
+from commerce360.settings import Lake, Page, Warehouse
 from schemas.marts import MART_CUSTOMER_360
 from schemas.tables import BATCHES, DIM_CUSTOMER, Table
 from warehouse import ddl
@@ -125,7 +125,7 @@ def test_a_question_that_would_wait_long_for_others_is_told_so(tmp_path: Path, m
 
     about = Customers(Warehouse())
     about.client = Slow()  # type: ignore[assignment]
-    app = make_app(Board(), Live(), Paths(Lake(root=str(tmp_path))), OrderCheck(Warehouse()), about, "127.0.0.1", bytes)
+    app = make_app(Board(), Live(), Paths(Lake(root=str(tmp_path))), OrderCheck(Warehouse()), about, Page(), bytes)
     client = TestClient(app, base_url="http://127.0.0.1")
     first = threading.Thread(target=about.search, args=("ines",))
     first.start()

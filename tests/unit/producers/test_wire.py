@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from commerce360.errors import C360Error, UnavailableError
+from commerce360.settings import Registry
 from producers import baskets
 from producers.baskets import Line, Order
 from producers.wire import OrderCodec, find_schema_id, order_schema
@@ -44,7 +45,7 @@ def registry(status: int, body: object) -> Iterator[tuple[str, list[tuple[str, d
 
 def test_the_id_is_that_of_exactly_our_schema() -> None:
     with registry(200, {"id": 42, "version": 3}) as (url, asked):
-        assert find_schema_id(url, order_schema()) == 42
+        assert find_schema_id(Registry(url=url), order_schema()) == 42
     path, body = asked[0]
     assert path == "/subjects/shop.orders.events-value"
     assert json.loads(str(body["schema"])) == order_schema()
@@ -53,12 +54,12 @@ def test_the_id_is_that_of_exactly_our_schema() -> None:
 @pytest.mark.parametrize(("status", "code"), [(404, 40401), (503, 50001)])
 def test_a_registry_that_is_not_ready_may_be_asked_again(status: int, code: int) -> None:
     with registry(status, {"error_code": code, "message": "no"}) as (url, _), pytest.raises(UnavailableError):
-        find_schema_id(url, order_schema())
+        find_schema_id(Registry(url=url), order_schema())
 
 
 def test_a_registry_that_does_not_know_our_schema_is_an_error() -> None:
     with registry(404, {"error_code": 40403, "message": "Schema not found"}) as (url, _), pytest.raises(C360Error) as caught:
-        find_schema_id(url, order_schema())
+        find_schema_id(Registry(url=url), order_schema())
     assert not caught.value.transient
 
 
@@ -66,7 +67,7 @@ def test_no_registry_is_transient() -> None:
     with registry(200, {}) as (url, _):
         pass
     with pytest.raises(UnavailableError):
-        find_schema_id(url, order_schema(), timeout_s=1)
+        find_schema_id(Registry(url=url), order_schema(), timeout_s=1)
 
 
 def test_a_value_is_the_wire_format_and_reads_back() -> None:

@@ -14,7 +14,7 @@ from commerce360.settings import Kafka
 from schemas.topics import TOPICS
 from stream_jobs.inputs import kafka_options
 
-SECRET = "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKeyName=a;SharedAccessKey=c2VjcmV0"  # pragma: allowlist secret
+SECRET = "Endpoint=sb://x.servicebus.windows.net/;SharedAccessKeyName=a;SharedAccessKey=c2VjcmV0"
 
 
 @pytest.fixture
