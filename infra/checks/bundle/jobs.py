@@ -40,7 +40,7 @@ def check(root: Path, found: dict[str, Any]) -> Iterator[Finding]:
             yield from _libraries(found, task)
             yield from _parameters(job, task)
     yield from _artifacts(root, found["artifacts"])
-    yield from _pins(root)
+    yield from _pins(root, setup["options"]["install_requires"])
 
 
 def _names(job: dict[str, Any]) -> Iterator[Finding]:
@@ -160,12 +160,15 @@ def refused(entry: str, given: tuple[str, ...]) -> str:
     return ""
 
 
-def _pins(root: Path) -> Iterator[Finding]:
+def _pins(root: Path, needed: str) -> Iterator[Finding]:
     """The cluster gets the versions that are tested here, and keeps its own Spark and what that is built with."""
     if not (root / REQUIREMENTS).is_file():
         yield Finding(REQUIREMENTS, "there are no requirements", "make lock")
         return
-    ours = dict(_pinned(root / "requirements" / "runtime.txt"))
+    ours, theirs = (dict(_pinned(path)) for path in (root / "requirements" / "runtime.txt", root / REQUIREMENTS))
+    for name in re.findall(r"^[A-Za-z0-9._-]+", needed, re.MULTILINE):
+        if name.lower() not in theirs:
+            yield Finding(REQUIREMENTS, f"setup.cfg asks for {name}, which is not pinned here", "make lock")
     for number, line in enumerate((root / REQUIREMENTS).read_text().splitlines(), 1):
         name, is_pin, version = line.partition("==")
         version = version.split()[0] if is_pin else ""

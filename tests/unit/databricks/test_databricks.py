@@ -17,6 +17,7 @@ from commerce360 import databricks
 from commerce360.errors import ConfigError
 from commerce360.settings import Settings, read_secret
 
+PATIENCE_S = 500  # for a process on a busy machine; nothing waits for as long where all is well
 SCOPE = {("c360", "loader-key"): "-----BEGIN\nKEY\n-----END\n", ("c360", "mongo"): "mongodb://u:p@h/"}
 
 
@@ -153,7 +154,7 @@ def begin(runtime: Path, entry: str, *given: str, **environment: str) -> subproc
 def run(runtime: Path, entry: str, *given: str, **environment: str) -> tuple[int, str, str]:
     """Exit code, output, errors."""
     process = begin(runtime, entry, *given, **environment)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=PATIENCE_S)
     return process.returncode, output, errors
 
 
@@ -190,12 +191,12 @@ def test_a_service_has_its_secrets_until_the_run_is_cancelled(runtime: Path, tmp
     """Cancelling interrupts the process that the entry point runs in."""
     name, key = "C360_SENTIMENT__KEY_FILE", str(uuid.uuid4())
     process = begin(runtime, "sentiment", C360_STATE=str(tmp_path), C360_SENTIMENT__ENGINE="off", **{name: f"secret://c360/{key}"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not (tmp_path / "run" / "sentiment.metrics.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     there = [p for p in databricks.MEMORY.glob(f"c360-secrets-*/{name}") if p.read_text() == f"c360/{key}"]
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, output) == (0, "returned\n"), errors
     assert len(there) == 1
     assert not there[0].exists()

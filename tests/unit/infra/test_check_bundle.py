@@ -253,6 +253,11 @@ def test_requirements_that_would_replace_spark_are_found(checkout: Path) -> None
     assert [(f.what, f.line) for f in found(checkout)] == [("pyspark would take the place of the runtime's own", line)]
 
 
+def test_a_requirement_of_the_wheel_that_is_not_pinned_is_found(checkout: Path) -> None:
+    broken(checkout, Path("setup.cfg"), "    rich>=15,<16\n", "    rich>=15,<16\n    attrs>=24\n")
+    assert [f.what for f in found(checkout)] == ["setup.cfg asks for attrs, which is not pinned here"]
+
+
 def test_requirements_that_are_gone_are_found(checkout: Path) -> None:
     (checkout / jobs.REQUIREMENTS).unlink()
     assert "there are no requirements" in [f.what for f in found(checkout)]
