@@ -30,7 +30,7 @@ def check(root: Path) -> Iterator[Finding]:
         file = path.relative_to(root)
         found = list(instructions(path.read_text(encoding="utf-8")))
         yield from _bases(file, found, compose)
-        yield from _users(file, found)
+        yield from _users(file, found, compose)
         yield from _copies(root, file, found)
 
 
@@ -71,16 +71,23 @@ def _bases(file: Path, found: list[Instruction], compose: Compose) -> Iterator[F
             stages |= {words[-1]} if len(words) > 2 and words[-2].lower() == "as" else set()
 
 
-def _users(file: Path, found: list[Instruction]) -> Iterator[Finding]:
-    """The last USER of the last stage. Stages before it may be images of their own: those with a USER are looked at."""
-    last: Instruction | None = None
+def _users(file: Path, found: list[Instruction], compose: Compose) -> Iterator[Finding]:
+    """Of every stage that is an image: those that docker-compose.yml builds, and the last."""
+    builds = [b for s in compose.services.values() if (b := s.raw.get("build") or {}).get("dockerfile") == file.as_posix()]
+    users: dict[str, Instruction] = {}  # what each stage says last, FROM itself where it says nothing
+    stage = ""
     for at in found:
         if at.name == "FROM":
-            last = None
-        elif at.name == "USER":
-            last = at
-    if last is None or last.rest.partition(":")[0] in SHARED:
-        yield Finding(file, "it runs as root", "end with USER and an account of its own", last.line if last else found[-1].line)
+            words = at.rest.split()
+            stage = words[-1] if len(words) > 2 and words[-2].lower() == "as" else ""
+        if at.name in ("FROM", "USER"):
+            users[stage] = at
+    for name in {str(b["target"]) for b in builds if "target" in b} | {stage}:
+        last = users.get(name)
+        if last is None:
+            yield Finding(file, f"there is no stage {name}", "docker-compose.yml names it as a target")
+        elif last.name == "FROM" or last.rest.partition(":")[0] in SHARED:
+            yield Finding(file, f"{name or 'it'} runs as root", "end with USER and an account of its own", last.line)
 
 
 def _copies(root: Path, file: Path, found: list[Instruction]) -> Iterator[Finding]:

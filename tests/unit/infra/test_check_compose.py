@@ -97,6 +97,8 @@ def test_a_planted_error_is_found(checkout: Path, error: dict[str, Any]) -> None
         (OURS, "FROM ${JAVA_IMAGE} AS java", "FROM eclipse-temurin:latest AS java", "the base image eclipse-temurin:latest is not pinned"),
         (OURS, "USER c360\n", "", "it runs as root"),
         (OURS, "USER c360\n", "USER root\n", "it runs as root"),
+        (CONNECT, "USER appuser\n\nFROM broker", "FROM broker", "broker runs as root"),
+        (COMPOSE, "target: connect", "target: worker", "there is no stage worker"),
         (OURS, "COPY bi bi", "COPY dashboards bi", "dashboards is not there"),
         (CONNECT, "COPY infra/connect/jmx.yml", "COPY infra/compose/mongo.sh", "infra/compose/mongo.sh is kept from the builder"),
         (COMPOSE, "infra/images/airflow/Dockerfile", "infra/images/other/Dockerfile", "no service of docker-compose.yml builds it"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from commerce360 import healthy, metrics
+from commerce360.local.bootstrap.paths import ROOT
 
 
 class Reply(BaseHTTPRequestHandler):
@@ -50,3 +53,9 @@ def test_an_address_is_healthy_when_it_answers(url: str) -> None:
     assert healthy.main(url, "dag_processor") == "dag_processor is unhealthy"
     assert healthy.main(url, "triggerer")
     assert "refused" in healthy.main("http://127.0.0.1:1/")
+
+
+def test_it_leaves_as_docker_wants(url: str) -> None:
+    for path, code in (("/", 0), ("/nothing", 1)):
+        command = [sys.executable, "-m", "commerce360.healthy", url + path]
+        assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == code
