@@ -49,3 +49,8 @@ def test_connectors_find_every_variable_that_they_name(state: State) -> None:
     text = str(configurations())
     named = {part.split("}")[0] for part in text.split("${env:")[1:]}
     assert named <= set(given)
+
+
+def test_every_variable_of_a_process_is_the_name_of_a_setting() -> None:
+    assert environment.variables(Settings()).keys() <= environment.names()
+    assert {"C360_STATE", "C360_METRICS__PORT", "C360_SENTIMENT__KEY_FILE"} <= environment.names()
