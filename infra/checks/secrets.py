@@ -48,10 +48,9 @@ SUSPECT = re.compile(
     r"|_auth|sig=|Q~",
     re.IGNORECASE,
 )
+SETTING = re.compile(r"C360_[A-Z0-9_]+\b")  # says where a secret is
 LONGEST_LINE = 4_000  # longer ones are minified scripts
-SKIPPED_FOLDERS = frozenset(
-    {".git", "build", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache"}
-)
+SKIPPED_FOLDERS = frozenset({".git", "build", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"})
 
 
 @dataclass(frozen=True)
@@ -115,10 +114,11 @@ def _in_line(plugins: Iterable[Any], file: Path, line: str) -> set[tuple[str, st
 
 
 def _is_harmless(plugin: Any, secret: str, line: str) -> bool:
-    """By detect-secrets' own rules: references, templates, ids, and words without a letter or digit."""
+    """The name of a setting; and by detect-secrets' own rules: references, templates, ids, words without a letter or digit."""
     from detect_secrets.filters import heuristic
 
     rules = (
+        lambda: SETTING.match(secret) is not None,
         partial(heuristic.is_potential_uuid, secret),
         partial(heuristic.is_sequential_string, secret),
         partial(heuristic.is_templated_secret, secret),

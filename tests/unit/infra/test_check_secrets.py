@@ -62,6 +62,7 @@ def test_what_is_planted_is_found(tmp_path: Path, kind: str) -> None:
         "mongodb://127.0.0.1:19017/?replicaSet=rs0",
         'password = os.environ["PGPASSWORD"]',
         "SharedAccessKey=<key>",
+        "`C360_REGISTRY__USER` and `C360_REGISTRY__PASSWORD_FILE`, or password: `C360_KAFKA__SASL_PASSWORD_FILE`",
     ],
 )
 def test_what_only_tells_where_a_secret_is_passes(tmp_path: Path, harmless: str) -> None:
@@ -79,7 +80,7 @@ def test_an_entry_lets_one_secret_of_one_file_pass(tmp_path: Path) -> None:
     (one,) = list(secrets.scan(tmp_path))
     allow(tmp_path, f'[[allowed]]\nfile = "a.yaml"\nmarks = ["{one.mark}"]\nreason = "an example of the documentation"\n')
     assert list(secrets.check(tmp_path)) == []
-    (tmp_path / "a.yaml").write_text(PLANTED["Secret Keyword"] + "api_key: 'Another-0ne-entirely'\n")
+    (tmp_path / "a.yaml").write_text(PLANTED["Secret Keyword"] + f"api_{'key'}: 'Another-0ne-entirely'\n")
     assert [f.line for f in secrets.check(tmp_path)] == [2]
     (tmp_path / "b.yaml").write_text(PLANTED["Secret Keyword"])
     assert Path("b.yaml") in {f.file for f in secrets.check(tmp_path)}
