@@ -30,7 +30,7 @@ from infra.checks import runbook
 from schemas.topics import REVIEWS
 from warehouse.client import Client
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).resolve().parents[2]
 CONNECTOR = "oltp-postgres"
 FOUND_S, WELL_S = 120.0, 300.0
