@@ -17,7 +17,9 @@ from commerce360.settings import Lake, read_secret
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-ADDRESS = re.compile(r"(?P<scheme>abfss?)://(?P<container>[a-z0-9-]{3,63})@(?P<account>[a-z0-9]{3,24})\.dfs\.(?P<suffix>[a-z0-9.-]+)(/.*)?")
+ADDRESS = re.compile(
+    r"(?P<scheme>abfss?)://(?P<container>[a-z0-9-]{3,63})@(?P<account>[a-z0-9]{3,24})\.dfs\.(?P<suffix>core\.windows\.net)(/.*)?"
+)
 LOGIN = "https://login.microsoftonline.com"
 OAUTH2 = "org.apache.hadoop.fs.azurebfs.oauth2"
 PROVIDERS = {"workload": "WorkloadIdentityTokenProvider", "managed": "MsiTokenProvider", "principal": "ClientCredsTokenProvider"}
@@ -103,9 +105,14 @@ def _hadoop_sign_in(lake: Lake, host: str) -> dict[str, str]:
 
 
 def open_store(uri: str, lake: Lake) -> ObjectStore:
-    """The objects below `uri`, on disk (the folder is made) or on ADLS. Reading what is not there is a FileNotFoundError."""
+    """The objects below `uri`, on disk (the folder is made) or on ADLS. Reading what is not there is a FileNotFoundError.
+
+    Raises ConfigError for another account than the lake's: nobody is told how to sign in there.
+    """
     from obstore.store import AzureStore, LocalStore
 
+    if is_remote(uri) and (not is_remote(lake.root) or _address(uri)["account"] != _address(lake.root)["account"]):
+        raise ConfigError(f"{uri!r} is not on the storage account of the lake, {lake.root!r}", "keep both on one account")
     if not is_remote(uri):
         return LocalStore(Path(uri.removeprefix("file://")).absolute(), mkdir=True)
     address = _address(uri)

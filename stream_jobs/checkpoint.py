@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 
 import obstore
+from obstore.exceptions import AlreadyExistsError
 
 from commerce360.adls import open_store
 from commerce360.errors import ConfigError
@@ -41,7 +42,10 @@ class Checkpoint:
         found = self.query_id()
         if found is None:
             found = str(uuid.uuid4())
-            obstore.put(self._store, "metadata", json.dumps({"id": found}).encode())
+            try:
+                obstore.put(self._store, "metadata", json.dumps({"id": found}).encode(), mode="create")
+            except AlreadyExistsError:  # somebody else began in this moment: there is one query
+                return self.create()
         return found
 
     def completed(self) -> int:

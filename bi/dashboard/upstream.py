@@ -19,12 +19,13 @@ SLOTS = """
 
 class ConnectStates:
     def __init__(self, settings: Connect, board: Board) -> None:
+        self.settings = settings
         self.url = f"{settings.url.rstrip('/')}/connectors"
         self.board = board
 
     def poll(self) -> None:
-        """Raises requests' errors."""
-        reply = requests.get(self.url, params={"expand": "status"}, timeout=TIMEOUT_S)
+        """Raises requests' errors, and ConfigError for a secret that is not there."""
+        reply = requests.get(self.url, params={"expand": "status"}, timeout=TIMEOUT_S, **self.settings.http())
         reply.raise_for_status()
         self.board.connectors = read_states(reply.json())
 
@@ -40,11 +41,12 @@ def read_states(found: dict[str, Any]) -> Connectors:
 
 class RegistryAnswers:
     def __init__(self, settings: Registry) -> None:
+        self.settings = settings
         self.url = f"{settings.url.rstrip('/')}/subjects"
 
     def poll(self) -> None:
-        """Raises requests' errors."""
-        requests.get(self.url, timeout=TIMEOUT_S).raise_for_status()
+        """Raises requests' errors, and ConfigError for a secret that is not there."""
+        requests.get(self.url, timeout=TIMEOUT_S, **self.settings.http()).raise_for_status()
 
 
 class Slots:

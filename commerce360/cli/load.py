@@ -187,11 +187,13 @@ def _target(state: Path, bootstrap: str | None, sink: Sink) -> tuple[Settings, P
 
 
 def _schema_id(recording: Recording, settings: Settings, topic: str, registry: str | None, elsewhere: bool) -> int:
+    from commerce360.settings import Registry
     from producers import wire
 
     if elsewhere and registry is None:
         raise ConfigError("which schema id do the events get there?", "give --schema-id N, or --registry URL to ask for it")
-    there = settings.registry if registry is None else settings.registry.model_copy(update={"url": registry})
+    # Another registry does not get the credentials of the configured one.
+    there = settings.registry if registry in (None, settings.registry.url) else Registry(url=str(registry))
     return wire.find_schema_id(there, recording.schema, topic)
 
 

@@ -151,7 +151,10 @@ def restart(
         raise ConfigError(f"there is no service {service!r}", f"choose one of {', '.join(EVERY)}")
     if not supervisor_lives(state):
         raise ConfigError(f"no stack runs in {state}", f"start one with `c360 up --state {state}`")
-    if read_status(state)["services"][service]["state"] == "stopped":
+    entry = read_status(state).get("services", {}).get(service)
+    if entry is None:
+        raise ConfigError(f"the stack in {state} has no {service}, or has just begun to start", "see `c360 status`")
+    if entry["state"] == "stopped":
         raise ConfigError(
             f"{service} does not run", "`c360 up --rate 20` starts the shop as well" if service == "shop" else "see `c360 status`"
         )
@@ -165,7 +168,7 @@ def restart(
 
 
 def _is_ready(found: dict[str, Any], service: str, since: float) -> bool:
-    return bool(found.get("at", 0.0) > since and found["services"][service]["ready"])
+    return bool(found.get("at", 0.0) > since and found["services"].get(service, {}).get("ready"))
 
 
 def status(state: StateOption = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
@@ -227,7 +230,7 @@ def reconcile(
     from commerce360.report import console as report_console
     from commerce360.steps import Steps
 
-    elsewhere = lake_elsewhere()
+    elsewhere = None if state != DEFAULT else lake_elsewhere()
     settings = elsewhere or running_settings(state)
     raise_on_signal()
     writable(json_file)
@@ -264,10 +267,10 @@ def lake_elsewhere() -> Settings | None:
 
 
 def settings_of_lake(state: Path) -> Settings:
-    """Of the lake that `C360_LAKE__ROOT` names, else of the stack in `state`. Raises ConfigError when there is neither."""
+    """Of the lake that `C360_LAKE__ROOT` names, unless a stack is named; else of that one. Raises ConfigError when there is neither."""
     from commerce360.local.stack import settings_of_running
 
-    if elsewhere := lake_elsewhere():
+    if state == DEFAULT and (elsewhere := lake_elsewhere()):
         return elsewhere
     if not (state / "stack.json").exists():
         raise ConfigError(f"there is no stack in {state}", "start one with `c360 up`, or set C360_LAKE__ROOT for a lake elsewhere")

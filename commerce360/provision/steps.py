@@ -61,12 +61,13 @@ def named(names: list[str]) -> list[str]:
 def cluster(settings: Settings, environ: Mapping[str, str]) -> Cluster:
     """The Connect cluster, with what its worker sees of the sources: the `C360_SOURCE_*` variables, which must be given here, too."""
     from connect_configs.client import Connect
+    from connect_configs.http import Access
     from connect_configs.variables import Variables, of_environment
 
     admin = read_secret(settings.provision.postgres_password_file, "password of PostgreSQL's administrator").get_secret_value()
     return Cluster(
         "provision",
-        Connect(settings.connect.url, patience_s=60.0),
+        Connect(settings.connect.url, access=Access.of(settings.connect), patience_s=60.0),
         Variables(of_environment(environ)),
         Login(settings.provision.postgres_user, admin),
         {name: str(value) for name, value in settings.kafka.client().items()},

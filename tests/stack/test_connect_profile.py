@@ -41,7 +41,9 @@ def properties(folder: Path, broker: SignedBroker, port: int) -> Path:
     secrets.mkdir()
     (secrets / "kafka-jaas").write_text(JAAS.format(CONNECTION_STRING.replace("\\", "\\\\").replace('"', '\\"')))
     (folder / "none").mkdir()
-    file = render("connect.properties", folder / "worker.properties", kafka=1, port=port, registry=1, plugins=folder / "none")
+    here = "127.0.0.1"
+    marks = {"bootstrap": f"{here}:1", "listen": here, "host": here, "registry": f"http://{here}:1", "replication": 1}
+    file = render("connect.properties", folder / "worker.properties", port=port, plugins=folder / "none", **marks)
     trust = [f"{p}ssl.truststore.{k}" for p in ("", "producer.", "admin.") for k in ("type=PEM", f"location={broker.ca}")]
     known = (line for line in file.read_text().splitlines() if "converter" not in line)
     converters = [f"{part}.converter=org.apache.kafka.connect.converters.ByteArrayConverter" for part in ("key", "value")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,8 @@ class Choice:
         name = self.context or ("" if self.state else contexts.chosen())
         if name and name != LOCAL:
             return contexts.get(name).cluster(environ, patience_s)
-        if not name and not self.state and (address := environ.get("C360_CONNECT__URL")):
-            return _by_address(address, patience_s)
+        if not name and not self.state and environ.get("C360_CONNECT__URL"):
+            return _of_environment(patience_s)
         return _of_stack(self.state, patience_s)
 
 
@@ -63,6 +63,17 @@ def _by_address(url: str, patience_s: float) -> Cluster:
     from connect_configs.contexts import Context
 
     return Context("url", url, kafka=os.environ.get("C360_KAFKA__BOOTSTRAP", "")).cluster(os.environ, patience_s)
+
+
+def _of_environment(patience_s: float) -> Cluster:
+    """That of `C360_CONNECT__*`, with its credentials."""
+    from commerce360.settings import Settings
+    from connect_configs.client import Connect
+    from connect_configs.http import Access
+
+    settings, found = Settings().connect, _by_address(os.environ["C360_CONNECT__URL"], patience_s)
+    connect = Connect(settings.url, access=Access.of(settings), patience_s=patience_s)
+    return replace(found, connect=connect)
 
 
 def _of_stack(folder: Path | None, patience_s: float) -> Cluster:
