@@ -44,7 +44,7 @@ def lake() -> None:
 
         service.run("lake", main)
 
-    _service(lake, run, {"C360_LAKE__SESSION": "running"})
+    _service(lake, run, {"C360_LAKE__SESSION": "running", "C360_KAFKA__SHADED": "kafkashaded."})  # as Databricks names Kafka's classes
 
 
 def loader() -> None:

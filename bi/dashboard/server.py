@@ -19,7 +19,7 @@ from bi.dashboard.paths import Paths
 from bi.dashboard.polling import Poller
 from bi.dashboard.snapshots import Snapshots, began_at
 from bi.dashboard.telling import told
-from bi.dashboard.upstream import ConnectStates, RegistryAnswers, Slots
+from bi.dashboard.upstream import ConnectStates, MongoAnswers, RegistryAnswers, Slots
 from bi.dashboard.warehouse import Numbers, OrderCheck
 from bi.dashboard.watermarks import Watermarks
 from commerce360 import metrics
@@ -56,6 +56,7 @@ async def serve(settings: Settings, stop: threading.Event) -> None:
 
 def pollers(settings: Settings, board: Board, live: Live) -> list[Poller]:
     slots = [Poller("postgres", Slots(settings.postgres, board).poll, every_s=10.0)] if settings.postgres.password_file else []
+    documents = [Poller("mongo", MongoAnswers(settings.mongo).poll, every_s=10.0)] if settings.mongo.model_fields_set else []
     return [
         Poller("files", Snapshots(settings.state, board).poll),
         Poller("kafka", Watermarks(settings.kafka, board).poll),
@@ -64,6 +65,7 @@ def pollers(settings: Settings, board: Board, live: Live) -> list[Poller]:
         Poller("connect", ConnectStates(settings.connect, board).poll, every_s=5.0),
         Poller("registry", RegistryAnswers(settings.registry).poll, every_s=5.0),
         *slots,
+        *documents,
     ]
 
 

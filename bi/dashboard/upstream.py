@@ -7,7 +7,7 @@ from typing import Any
 import requests
 
 from bi.dashboard.board import Board, Connectors, Slot
-from commerce360.settings import Connect, Postgres, Registry
+from commerce360.settings import Connect, Mongo, Postgres, Registry
 
 TIMEOUT_S = 3
 # What is kept for a slot counts from restart_lsn: the log is needed from there, whatever was confirmed.
@@ -47,6 +47,23 @@ class RegistryAnswers:
     def poll(self) -> None:
         """Raises requests' errors, and ConfigError for a secret that is not there."""
         requests.get(self.url, timeout=TIMEOUT_S, **self.settings.http()).raise_for_status()
+
+
+class MongoAnswers:
+    """A connection a poll, as for `Slots`."""
+
+    def __init__(self, settings: Mongo) -> None:
+        self.settings = settings
+
+    def poll(self) -> None:
+        """Raises PyMongoError."""
+        import pymongo
+
+        wait_ms = TIMEOUT_S * 1000
+        with pymongo.MongoClient[dict[str, Any]](
+            self.settings.address(), serverSelectionTimeoutMS=wait_ms, connectTimeoutMS=wait_ms, socketTimeoutMS=wait_ms
+        ) as client:
+            client.admin.command("hello")
 
 
 class Slots:

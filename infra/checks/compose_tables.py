@@ -41,6 +41,7 @@ ADDRESSES = frozenset(
 )
 NOT_SERVER = frozenset({"KAFKA_HEAP_OPTS", "KAFKA_OPTS"})
 THREE = Path("infra/compose/brokers3.env")
+PROFILES = "COMPOSE_PROFILES"  # read by Compose itself
 
 
 def settings(compose: Compose) -> Found:
@@ -125,13 +126,16 @@ def _differences(compose: Compose, service: str, key: str, told: dict[str, str],
 def three(compose: Compose) -> Found:
     """brokers3.env names variables that there are, and brokers that there are."""
     given = env_file(compose.root / THREE)
-    there = set(re.findall(r"\$\{(\w+)", compose.text))
+    there = {*re.findall(r"\$\{(\w+)", compose.text), PROFILES}
     for name in sorted(given.keys() - there):
         yield Finding(THREE, f"docker-compose.yml has no variable {name}", "correct the name")
     nodes = {s.environment["KAFKA_NODE_ID"]: name for name, s in compose.services.items() if "KAFKA_NODE_ID" in s.environment}
     voters = ",".join(f"{node}@{name}:9093" for node, name in sorted(nodes.items()))
     if given.get("KAFKA_VOTERS") != voters:
         yield Finding(THREE, f"KAFKA_VOTERS is {given.get('KAFKA_VOTERS')}, and the brokers are {voters}", "name all of them")
+    profiles = {p for name in nodes.values() for p in compose.services[name].raw.get("profiles", ())}
+    if set(given.get(PROFILES, "").split(",")) != profiles:
+        yield Finding(THREE, f"{PROFILES} is {given.get(PROFILES, '')!r}, and the brokers are in {', '.join(sorted(profiles))}", "name it")
     if given.get("REPLICATION_FACTOR") != str(len(nodes)):
         yield Finding(
             THREE, f"REPLICATION_FACTOR is {given.get('REPLICATION_FACTOR')}, and there are {len(nodes)} brokers", "one copy each"

@@ -3,14 +3,27 @@ const { readFileSync } = require('fs');
 const secret = name => readFileSync(`/run/secrets/${name}`, 'utf8').trimEnd();
 
 const at = 'mongo:27017';
-const root = new Mongo(`mongodb://root:${encodeURIComponent(secret('mongo_root'))}@${at}/?directConnection=true&authSource=admin`);
-const admin = root.getDB('admin');
+const address = `mongodb://root:${encodeURIComponent(secret('mongo_root'))}@${at}/?directConnection=true&authSource=admin`;
+
+function connected() {
+  for (let tries = 0; ; tries++) {
+    try {
+      return new Mongo(address);
+    } catch (error) {
+      if (tries === 60) throw error;
+      sleep(1000);
+    }
+  }
+}
+
+const admin = connected().getDB('admin');
 
 const hello = admin.runCommand({ hello: 1 });
 if (!hello.setName) {
   const begun = admin.runCommand({ replSetInitiate: { _id: 'rs0', members: [{ _id: 0, host: at }] } });
-  if (!begun.ok) throw new Error(`the replica set does not begin: ${begun.errmsg}`);
-  print('began the replica set rs0');
+  // After a restart it may not have read yet that it is one.
+  if (!begun.ok && begun.codeName !== 'AlreadyInitialized') throw new Error(`the replica set does not begin: ${begun.errmsg}`);
+  print('the replica set rs0 has begun');
 }
 for (let tries = 0; !admin.runCommand({ hello: 1 }).isWritablePrimary; tries++) {
   if (tries === 60) throw new Error('no primary after 60 s');

@@ -22,7 +22,7 @@ keep() { # NAME: standard input, unless the file is there and not empty; without
     fi
 }
 
-for name in postgres_superuser postgres_shop postgres_debezium postgres_airflow mongo_root mongo_shop page_token grafana_admin \
+for name in postgres_superuser postgres_shop postgres_debezium postgres_airflow mongo_root mongo_shop grafana_admin \
     airflow_jwt_secret airflow_api_secret; do
     random 32 | keep "$name"
 done

@@ -1,6 +1,6 @@
 """The platform of docker-compose.yml, started by pytest-docker under a project of its own and removed with its volumes at the end.
 
-Needs a Docker engine with Compose 2.24 or newer, 12 GB of memory, a network for images and packages, and the ports of docs/compose.md free.
+Needs a Docker engine with Compose 2.33 or newer, 12 GB of memory, a network for images and packages, and the ports of docs/compose.md free.
 It has never run where this project was written: there is no engine there. Where there is none, every test here is skipped.
 """
 

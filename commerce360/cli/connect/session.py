@@ -73,7 +73,7 @@ def _of_environment(patience_s: float) -> Cluster:
 
     settings, found = Settings().connect, _by_address(os.environ["C360_CONNECT__URL"], patience_s)
     connect = Connect(settings.url, access=Access.of(settings), patience_s=patience_s)
-    return replace(found, connect=connect)
+    return replace(found, client=connect)
 
 
 def _of_stack(folder: Path | None, patience_s: float) -> Cluster:

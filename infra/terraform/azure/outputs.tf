@@ -1,17 +1,22 @@
 output "c360_settings" {
   description = "Settings of commerce360: `terraform output -json | c360 config import`. No secrets: a *_FILE is where one is found."
-  value = {
-    C360_KAFKA__BOOTSTRAP          = "${module.eventhubs.host}:9093"
-    C360_KAFKA__SASL_PASSWORD_FILE = "${var.secrets_folder}/kafka-connection-string"
-    C360_KAFKA__PROFILE            = "eventhubs"
-    C360_EVENTHUBS__NAMESPACE      = module.eventhubs.host
-    C360_LAKE__ROOT                = "${module.storage.container_url}/${local.lake_folder}"
-    C360_LAKE__AUTH                = var.workload_identity == null ? "managed" : "workload" # managed also wants C360_LAKE__CLIENT_ID: see client_ids
-    C360_LAKE__CHECKPOINT          = "${module.storage.container_url}/${local.lake_folder}-checkpoint"
-    C360_SENTIMENT__ENGINE         = "azure"
-    C360_SENTIMENT__ENDPOINT       = module.language.endpoint
-    C360_SENTIMENT__KEY_FILE       = "${var.secrets_folder}/language-key"
-  }
+  value = merge({
+    C360_KAFKA__BOOTSTRAP     = "${module.eventhubs.host}:9093"
+    C360_KAFKA__PROFILE       = "eventhubs"
+    C360_EVENTHUBS__NAMESPACE = module.eventhubs.host
+    C360_LAKE__ROOT           = "${module.storage.container_url}/${local.lake_folder}"
+    C360_LAKE__AUTH           = var.workload_identity == null ? "managed" : "workload" # managed also wants C360_LAKE__CLIENT_ID: see client_ids
+    C360_LAKE__CHECKPOINT     = "${module.storage.container_url}/${local.lake_folder}-checkpoint"
+    },
+    # Without connection strings, clients of librdkafka sign in by Entra ID; the lake job and Connect cannot.
+    var.event_hubs.local_authentication ? { C360_KAFKA__SASL_PASSWORD_FILE = "${var.secrets_folder}/kafka-connection-string" } : { C360_KAFKA__AUTH = "entra" },
+    # Azure's scorer signs in with a key; without keys the local one scores.
+    var.language_local_auth ? {
+      C360_SENTIMENT__ENGINE   = "azure"
+      C360_SENTIMENT__ENDPOINT = module.language.endpoint
+      C360_SENTIMENT__KEY_FILE = "${var.secrets_folder}/language-key"
+    } : { C360_SENTIMENT__ENGINE = "local" },
+  )
 }
 
 output "databricks" {

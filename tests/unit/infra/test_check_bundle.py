@@ -166,7 +166,7 @@ RULES: dict[str, tuple[Path, str, str, str, str]] = {
         "<",
     ),
     "a log switch that is none": (CLUSTERS, 'C360_LOG_JSON: "true"', "C360_LOG_JSON: perhaps", "C360_LOG_JSON is 'perhaps'", "<"),
-    "a secret in the clear": (CLUSTERS, "secret://${var.secret_scope}/kafka-connection-string", "hunter2", "stands here in the clear", "<"),
+    "a secret in the clear": (CLUSTERS, "secret://${var.secret_scope}/lake-kafka", "hunter2", "stands here in the clear", "<"),
     "a secret in a default": (
         MAIN,
         'empty without backfills from PostgreSQL.\n    default: ""',

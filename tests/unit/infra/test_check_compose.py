@@ -90,7 +90,7 @@ def test_a_planted_error_is_found(checkout: Path, error: dict[str, Any]) -> None
         ("infra/compose/brokers3.env", "REPLICATION_FACTOR=3", "REPLICATION=3", "docker-compose.yml has no variable REPLICATION"),
         ("infra/compose/brokers3.env", "REPLICATION_FACTOR=3", "REPLICATION_FACTOR=2", "REPLICATION_FACTOR is 2, and there are 3 brokers"),
         ("infra/compose/brokers3.env", ",3@kafka-3:9093", "", "KAFKA_VOTERS is 1@kafka:9093,2@kafka-2:9093, and the brokers are"),
-        ("infra/compose/secrets.sh", "page_token", "pages_token", "nobody makes the secret page_token"),
+        ("infra/compose/secrets.sh", "grafana_admin", "grafanas_admin", "nobody makes the secret grafana_admin"),
         (".gitignore", "/infra/compose/secrets/", "/nothing/", "secrets could be committed"),
         (OURS, "3.11.14-slim-bookworm", "3.11-slim", "PYTHON_IMAGE is python:3.11-slim, and"),
         (OURS, "FROM ${JAVA_IMAGE} AS java", "FROM eclipse-temurin AS java", "the base image eclipse-temurin is not pinned"),

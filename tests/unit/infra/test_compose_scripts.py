@@ -38,10 +38,10 @@ def test_secrets_are_those_that_compose_wants_and_stay(tmp_path: Path) -> None:
     assert made["postgres_airflow"] in made["airflow_database"]
     assert len(json.loads(made["airflow_passwords"])["admin"]) == 24
 
-    (folder / "page_token").unlink()
+    (folder / "grafana_admin").unlink()
     again = run("sh", script)
-    assert again.stdout.splitlines() == [f"made {folder}/page_token"]
-    assert {p.name: p.read_text() for p in folder.iterdir() if p.name != "page_token"}.items() <= made.items()
+    assert again.stdout.splitlines() == [f"made {folder}/grafana_admin"]
+    assert {p.name: p.read_text() for p in folder.iterdir() if p.name != "grafana_admin"}.items() <= made.items()
 
 
 def test_digests_are_asked_for_every_image(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ variable "security_group_associations" {
 }
 
 variable "public_access" {
-  description = "Whether people and tools reach the workspace from the internet, with a sign-in. Without, they need the private endpoint."
+  description = "Whether people and tools reach the workspace from the internet, with a sign-in. Without, they need the private endpoint, and for the browser one more of the kind browser_authentication in the region, which is not made here."
   type        = bool
 }
 
