@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.checks.finding import Finding
 
-NAMES: tuple[str, ...] = ("bundle", "compose", "dockerfiles", "monitoring", "runbook", "secrets", "terraform")
+NAMES: tuple[str, ...] = ("bundle", "compose", "dockerfiles", "links", "monitoring", "runbook", "secrets", "terraform")
 ROOT = Path(__file__).resolve().parents[2]
 
 
