@@ -22,8 +22,10 @@ from commerce360.settings import Settings
 OUTPUT = "c360_settings"
 HEAD = "# Made by `c360 config import`.\n"
 PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*$")
-HIDDEN = re.compile(r"password|secret|token|jaas|credential", re.IGNORECASE)
-LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+HIDDEN = re.compile(
+    r"passw(or)?d|passphrase|secret|token|jaas|credential|private|key[._-]?pem|keystore[._-]key|(api|access|account)[._-]?key", re.I
+)
+LOGIN = re.compile(r"(?<!abfs://)(?<!abfss://)(?<=://)[^/\s]+(?=@)", re.IGNORECASE)  # of ADLS, it is the container
 
 
 class _FromFile(Settings):

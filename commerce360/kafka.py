@@ -30,12 +30,13 @@ CONNECTION_STRING = {"sasl.mechanism": "PLAIN", "sasl.username": "$ConnectionStr
 ENTRA = {"sasl.mechanism": "OAUTHBEARER"}
 
 ALIASES = {"sasl.mechanisms": "sasl.mechanism", "ssl.ca.location": "ssl.truststore.location", "ssl.ca.pem": "ssl.truststore.certificates"}
+CHECKS_NAME = "ssl.endpoint.identification.algorithm"
 TOLD_ALIKE = (  # what has the same name and meaning in both clients
     "security.protocol",
     "sasl.mechanism",
     "ssl.truststore.location",
     "ssl.truststore.certificates",
-    "ssl.endpoint.identification.algorithm",
+    CHECKS_NAME,
     "request.timeout.ms",
     "session.timeout.ms",
     "connections.max.idle.ms",
@@ -54,6 +55,8 @@ def java(config: Mapping[str, Any], shaded: str = "") -> dict[str, str]:
     if odd := sorted(n for n in named if n.startswith(("ssl.", "sasl.")) and n not in (*TOLD_ALIKE, *SECRET)):
         raise ConfigError(f"{odd[0]} has no equal in Spark's Kafka client", "leave it out of C360_KAFKA__CONFIG, or use ssl.ca.location")
     made = {name: str(named[name]) for name in TOLD_ALIKE if name in named}
+    if made.get(CHECKS_NAME) == "none":
+        made[CHECKS_NAME] = ""  # Java's word for it
     if any(name.startswith("ssl.truststore.") for name in made):
         made["ssl.truststore.type"] = "PEM"
     if made.get("security.protocol", "").upper().startswith("SASL"):

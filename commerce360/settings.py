@@ -10,12 +10,15 @@ import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commerce360 import kafka
 from commerce360.errors import ConfigError
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def read_secret(path: Path | None, what: str) -> SecretStr:
@@ -134,7 +137,11 @@ class Endpoint(BaseModel):
     def _one_way_in(self) -> Self:
         if self.token_file and (self.user or self.password_file):
             raise ValueError("a user or a token, not both")
-        if (self.user or self.token_file) and not self.url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+        if self.password_file and not self.user:
+            raise ValueError("a password file without a user: set *__USER")
+        address = urlsplit(self.url)
+        safe = address.scheme == "https" or (address.scheme == "http" and address.hostname in LOOPBACK)
+        if (self.user or self.token_file) and not safe:
             raise ValueError("a password or a token would go over the network in plain text: the address must begin with https://")
         return self
 
@@ -296,7 +303,7 @@ class Tableau(BaseModel):
 class Provision(BaseModel):
     """What `c360 provision` needs beside the addresses: accounts that may make others, and how much there is to be of everything."""
 
-    postgres_user: str = "postgres"  # may make roles that replicate, databases and publications
+    postgres_user: str = "postgres"  # may make roles that replicate, and databases
     postgres_password_file: Path | None = None
     debezium_password_file: Path | None = None  # of the role that it makes for Debezium
     replication_factor: int = Field(default=1, ge=1)  # of our topics
@@ -305,8 +312,13 @@ class Provision(BaseModel):
     warehouse_user: str = ""
     warehouse_key_file: Path | None = None
     warehouse_keys: Path | None = None  # folder of the users' key pairs, <user>.p8; those that are missing are made
-    allowed_ips: tuple[str, ...] = ("127.0.0.1",)  # from where users of the warehouse may come
+    allowed_ips: Annotated[tuple[str, ...], NoDecode] = ("127.0.0.1",)  # from where users of the warehouse may come; a comma list
     credits: int = Field(default=100, ge=1)  # of the warehouse in a month
+
+    @field_validator("allowed_ips", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        return _list(given)
 
 
 class Settings(BaseSettings):

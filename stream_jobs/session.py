@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commerce360.adls import hadoop_options
-from commerce360.errors import UnavailableError
+from commerce360.errors import ConfigError, UnavailableError
 from commerce360.settings import Lake
 
 if TYPE_CHECKING:
@@ -96,8 +96,14 @@ def trust_store(lake: Lake, scratch: Path) -> Path:
 def open_session(lake: Lake, scratch: Path) -> SparkSession:
     """Start Spark in this process, or take the cluster's, of which only the session is changed.
 
-    `scratch` is the folder for all that a Spark of our own writes outside tables.
+    `scratch` is the folder for all that a Spark of our own writes outside tables. Raises ConfigError where the key of the storage account
+    would stand in the configuration of a session that others can read: Spark does not mask it.
     """
+    if lake.session == "running" and lake.auth == "key":
+        raise ConfigError(
+            "C360_LAKE__AUTH is key, and C360_LAKE__SESSION is running: whoever reads the session's configuration would see the key",
+            "use principal, managed or workload",
+        )
     from pyspark.sql import SparkSession
 
     if lake.session == "running":

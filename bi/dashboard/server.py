@@ -7,6 +7,8 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -22,7 +24,7 @@ from bi.dashboard.telling import told
 from bi.dashboard.upstream import ConnectStates, MongoAnswers, RegistryAnswers, Slots
 from bi.dashboard.warehouse import Numbers, OrderCheck
 from bi.dashboard.watermarks import Watermarks
-from commerce360 import metrics
+from commerce360 import log, metrics
 from commerce360.settings import Settings
 from commerce360.telemetry import export
 
@@ -42,16 +44,27 @@ async def serve(settings: Settings, stop: threading.Event) -> None:
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve())
-    published = 0.0
+    published, failed = 0.0, False
     while not stop.is_set() and not running.done():
         view = live.tick(board, time.time())
         if time.monotonic() - published >= PUBLISH_EVERY_S:
-            metrics.publish(settings.state, "page", told(board, view, [p.name for p in polling]))
+            failed = publish(settings.state, told(board, view, [p.name for p in polling]), failed)
             published = time.monotonic()
         await _pause(stop, 1.0)
     live.close()
     server.should_exit = True
     await running
+
+
+def publish(state: Path, found: dict[str, Any], failed: bool) -> bool:
+    """True where it cannot be told, as on a full disk: the page goes on. It is logged once, unless it had `failed` before."""
+    try:
+        metrics.publish(state, "page", found)
+    except OSError as error:
+        if not failed:
+            log.get("page").warning("metrics are not told", error=str(error))
+        return True
+    return False
 
 
 def pollers(settings: Settings, board: Board, live: Live) -> list[Poller]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -86,23 +86,49 @@ def _figure(path: Path, name: str, table: Any, known: Figures | None) -> Figure:
 def with_bench(costs: Figures, folder: Path) -> Figures:
     """What `make bench` measured, from its folder, instead of the shipped figures. Raises ConfigError when it has none of them."""
     found: dict[str, float] = {}
-    if replay := _json(folder / "replay.json"):
-        found["producer_us"] = float(replay["replay_cpu_us"])
-        # Both share all cores of the machine, which are busy: what the sender does not use, the broker does.
-        found["kafka_us"] = float(replay["cores"]) / float(replay["replay_per_s"]) * 1e6 - found["producer_us"]
-        found["order_bytes"] = float(replay["value_bytes"])
-    if loader := _json(folder / "loader.json"):
-        found["loader_rows_per_s"] = float(loader["throughput"]["loader_rows_per_s"])
-    if drain := _json(folder / "drain.json"):
-        found["lake_drain_per_s"] = float(drain["drained_per_s"])
-    if chain := _json(folder / "scd2.json").get("by_chain"):
-        found["lake_batch_s"] = float(chain["ours"]["p50_ms"]) / 1000
+    for name, figures in MEASURED.items():
+        file = folder / name
+        try:
+            if measured := _json(file):
+                found |= figures(measured)
+        except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+            raise ConfigError(f"{file} is not complete: {type(error).__name__} {error}", "run `make bench` again") from error
     if not found:
         raise ConfigError(f"{folder} has no figures of `make bench`", "run it, or leave --bench out")
     if wrong := [name for name, value in found.items() if not value > 0]:
         raise ConfigError(f"{folder}: {wrong[0]} would be {found[wrong[0]]:g}", "run the benchmark again, alone on the machine")
     made = {name: replace(costs[name], value=value, source=f"make bench ({folder})", example=False) for name, value in found.items()}
     return Figures({**costs, **made}, costs.about)
+
+
+def _replay(told: dict[str, Any]) -> dict[str, float]:
+    producer_us = float(told["replay_cpu_us"])
+    # Both share all cores of the machine, which are busy: what the sender does not use, the broker does.
+    kafka_us = float(told["cores"]) / float(told["replay_per_s"]) * 1e6 - producer_us
+    return {"producer_us": producer_us, "kafka_us": kafka_us, "order_bytes": float(told["value_bytes"])}
+
+
+def _loader(told: dict[str, Any]) -> dict[str, float]:
+    return {"loader_rows_per_s": float(told["throughput"]["loader_rows_per_s"])}
+
+
+def _drain(told: dict[str, Any]) -> dict[str, float]:
+    """A record took no longer than that, fixed costs of its batch included: the shipped cost is of another machine."""
+    per_s = float(told["drained_per_s"])
+    return {"lake_drain_per_s": per_s, "lake_record_ms": 1000 / per_s}
+
+
+def _scd2(told: dict[str, Any]) -> dict[str, float]:
+    chain = told.get("by_chain")
+    return {"lake_batch_s": float(chain["ours"]["p50_ms"]) / 1000} if chain else {}
+
+
+MEASURED: Mapping[str, Callable[[dict[str, Any]], dict[str, float]]] = {
+    "replay.json": _replay,
+    "loader.json": _loader,
+    "drain.json": _drain,
+    "scd2.json": _scd2,
+}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def import_(
     from commerce360 import environment_file
     from commerce360.errors import ConfigError
 
-    texts = {str(file): file.read_text(encoding="utf-8") for file in files or []} or {"the standard input": sys.stdin.read()}
+    texts = {str(file): _read(file) for file in files or []} or {"the standard input": _read(None)}
     read = {source: environment_file.given(text, source, output) for source, text in texts.items()}
     sensitive = any(marked for _, marked in read.values())
     variables = environment_file.merged({source: found for source, (found, _) in read.items()})
@@ -37,6 +37,16 @@ def import_(
         raise ConfigError(f"Terraform marked {output} as sensitive: it is not shown", "give a file with --out")
     else:
         typer.echo(content, nl=False)
+
+
+def _read(file: Path | None) -> str:
+    """Of the standard input without one. Raises ConfigError for what is no text."""
+    from commerce360.errors import ConfigError
+
+    try:
+        return (sys.stdin.buffer.read() if file is None else file.read_bytes()).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{file or 'the standard input'} is not UTF-8", "give it the answer of `terraform output -json`") from None
 
 
 @app.command()

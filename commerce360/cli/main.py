@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -29,7 +30,7 @@ from commerce360.cli import (
     stack,
     warehouse,
 )
-from commerce360.errors import C360Error, ConfigError
+from commerce360.errors import C360Error, ConfigError, UnavailableError
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help=__doc__)
 app.command()(demo.demo)
@@ -77,7 +78,7 @@ def guard(command: Callable[[], None], color: bool | None = None) -> None:
     """Run it; an error that a user can act on is two lines, without a traceback. No `color`: where a person reads."""
     try:
         command()
-    except (C360Error, OSError, ValueError) as raised:
+    except Exception as raised:
         error = as_user_error(raised)
         if error is None or "--debug" in sys.argv:
             raise
@@ -91,17 +92,33 @@ def guard(command: Callable[[], None], color: bool | None = None) -> None:
 
 
 def as_user_error(raised: Exception) -> C360Error | None:
-    """Also what the system refuses, and a setting that does not fit; None for a mistake of ours."""
-    from pydantic import ValidationError
-
+    """Also what the system or the lake's storage refuses, and a setting that does not fit; None for a mistake of ours."""
     if isinstance(raised, C360Error):
         return raised
+    if isinstance(raised, ValueError):
+        return _of_setting(raised)
+    if isinstance(raised, OSError) and raised.filename is not None:
+        return C360Error(f"{raised.filename}: {raised.strerror}", "see `c360 doctor`; was it made by another account, is the disk full?")
+    # By name: these libraries take long to load. delta-rs raises OSError, too.
+    if type(raised).__module__.startswith("obstore.") or "MicrosoftAzure" in str(raised):
+        said = str(raised).strip().partition("\n")[0]
+        return UnavailableError(f"the lake's storage: {said}", "check C360_LAKE__*, the network and the account's roles")
+    return None
+
+
+def _of_setting(raised: ValueError) -> ConfigError | None:
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    hint = "correct or unset that environment variable"
     if isinstance(raised, ValidationError):
         problem = raised.errors()[0]
         name = "C360_" + "__".join(str(part).upper() for part in problem["loc"])
-        return ConfigError(f"{name}: {problem['msg']}", "correct or unset that environment variable")
-    if isinstance(raised, OSError) and raised.filename is not None:
-        return C360Error(f"{raised.filename}: {raised.strerror}", "see `c360 doctor`; was it made by another account, is the disk full?")
+        return ConfigError(f"{name}: {problem['msg']}", hint)
+    if isinstance(raised, SettingsError):
+        text = getattr(raised.__cause__, "doc", None)  # what is no JSON
+        names = [name.upper() for name, value in os.environ.items() if name.upper().startswith("C360_") and value == text]
+        return ConfigError(f"{' or '.join(names) or raised}: it is no JSON", hint)
     return None
 
 

@@ -37,6 +37,7 @@ def prepare(settings: Settings) -> list[str]:
             secret = sql.Literal(passwords[role].get_secret_value())
             server.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), secret))
         if not _exists(server, "pg_database WHERE datname", settings.postgres.dbname):
+            _let_give(server, shop)
             names = sql.Identifier(settings.postgres.dbname), sql.Identifier(shop)
             server.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
             done.append(f"made the database {settings.postgres.dbname}")
@@ -44,12 +45,20 @@ def prepare(settings: Settings) -> list[str]:
         owner.execute(SCHEMA.read_bytes())
         owner.execute(f"GRANT USAGE ON SCHEMA sales TO {DEBEZIUM}; GRANT SELECT ON ALL TABLES IN SCHEMA sales TO {DEBEZIUM}")
         owner.execute(f"GRANT INSERT, UPDATE, DELETE ON sales.dbz_signal, sales.dbz_heartbeat TO {DEBEZIUM}")
-    with _admin(settings, settings.postgres.dbname) as owner:
         if not _exists(owner, "pg_publication WHERE pubname", PUBLICATION):
             tables = ", ".join(f"sales.{t}" for t in (*CAPTURED, "dbz_signal", "dbz_heartbeat"))
             owner.execute(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {tables}")
             done.append(f"made the publication {PUBLICATION}")
     return done
+
+
+def _let_give(server: psycopg.Connection[Any], owner: str) -> None:
+    """Who is no superuser, as on Azure, makes a database for `owner` only as its member.
+
+    Where it may not grant that, it is a member already, or making the database is refused.
+    """
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidGrantOperation):
+        server.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
 
 
 def _exists(connection: psycopg.Connection[Any], where: str, name: str) -> bool:
@@ -72,5 +81,5 @@ def _connected(conninfo: str) -> Iterator[psycopg.Connection[Any]]:
         message = str(error).splitlines()[0]
         raise UnavailableError(f"PostgreSQL does not let us in: {message}", "check C360_POSTGRES__* and the password files") from error
     except psycopg.Error as error:
-        hint = "C360_PROVISION__POSTGRES_USER may make roles that replicate, databases and publications"
+        hint = "C360_PROVISION__POSTGRES_USER may make roles that replicate, and databases"
         raise C360Error(f"PostgreSQL refuses: {str(error).splitlines()[0]}", hint) from error

@@ -54,11 +54,30 @@ def family(metric: Metric, samples: Iterable[tuple[tuple[str, ...], Any]]) -> Fa
     return plain
 
 
-def of_process(state: Path, name: str, since: float) -> Snapshots:
+class Children:
+    """What the processes below this one use. Time of a child that ended stays counted, as far as it was seen: a counter never goes down."""
+
+    def __init__(self) -> None:
+        self._cpu_s: dict[tuple[int, float], float] = {}  # by pid and start: a pid comes back
+
+    def used(self) -> tuple[int, float]:
+        """Resident memory in bytes, and processor time in seconds of all children there ever were."""
+        memory = 0
+        for child in psutil.Process().children(recursive=True):
+            try:
+                key, cpu_s = (child.pid, child.create_time()), sum(child.cpu_times()[:2])
+                memory += child.memory_info().rss
+            except psutil.Error:
+                continue
+            self._cpu_s[key] = max(cpu_s, self._cpu_s.get(key, 0.0))
+        return memory, sum(list(self._cpu_s.values()))  # of a copy: two may ask at once
+
+
+def of_process(state: Path, name: str, since: float, children: Children) -> Snapshots:
     """What the process itself told since it was started (epoch seconds), and how it is."""
     told = metrics.read(state, name)
     fresh = told if told.get("at", 0.0) >= since else {}
-    memory, cpu_s = _children()
+    memory, cpu_s = children.used()
     disk = shutil.disk_usage(next(p for p in (state.absolute(), *state.absolute().parents) if p.exists()))
     process = {
         "service": name,
@@ -88,9 +107,9 @@ def text(read: Callable[[], Snapshots]) -> bytes:
 
 def serve(settings: Metrics, state: Path, name: str) -> None:
     """Answer `/metrics` in a thread, until the process ends. Raises ConfigError when the port is taken."""
-    since, registry = time.time(), CollectorRegistry()
+    since, registry, children = time.time(), CollectorRegistry(), Children()
     ProcessCollector(registry=registry)
-    registry.register(Told(lambda: of_process(state, name, since)))
+    registry.register(Told(lambda: of_process(state, name, since, children)))
     try:
         start_http_server(settings.port, settings.host, registry)
     except OSError as error:
@@ -98,15 +117,3 @@ def serve(settings: Metrics, state: Path, name: str) -> None:
         raise ConfigError(
             f"metrics cannot be served at {where}: {error.strerror}", "set C360_METRICS__HOST and __PORT, or 0 for none"
         ) from error
-
-
-def _children() -> tuple[int, float]:
-    """Resident memory in bytes and processor time in seconds; a child that ends meanwhile counts nothing."""
-    memory, cpu_s = 0, 0.0
-    for child in psutil.Process().children(recursive=True):
-        try:
-            memory += child.memory_info().rss
-            cpu_s += sum(child.cpu_times()[:2])
-        except psutil.Error:
-            continue
-    return memory, cpu_s

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from commerce360.capacity.figures import COSTS, PRICES, read, with_bench
+from commerce360.capacity.plan import Demand, plan
+from commerce360.capacity.topics import held
 from commerce360.errors import ConfigError
 
 
@@ -74,7 +76,31 @@ def test_figures_of_make_bench_take_the_place_of_the_shipped_ones(tmp_path: Path
     assert found.value("kafka_us") == pytest.approx(2 / 250_000 * 1e6 - 5.0)
     assert [found.value(n) for n in ("loader_rows_per_s", "lake_drain_per_s", "lake_batch_s")] == [60_000, 800, 0.4]
     assert "make bench" in found["kafka_us"].source
-    assert found["lake_record_ms"].source == read(None, COSTS)["lake_record_ms"].source
+    assert found["lake_core_ms"].source == read(None, COSTS)["lake_core_ms"].source
+
+
+def test_a_fast_drain_is_not_held_back_by_the_shipped_cost_of_a_record(tmp_path: Path) -> None:
+    found = with_bench(read(None, COSTS), bench(tmp_path, drain={"drained_per_s": 4000.0}))
+    assert found.value("lake_record_ms") == 0.25
+    demand = Demand(100.0)
+    capacity = plan(demand, found, read(None, PRICES), held()).amount("lake", "records of one driver")
+    assert capacity == pytest.approx(4000 * (1 - found.value("lake_batch_s") / demand.batch_s))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("replay", {"cores": 2}),
+        ("replay", {**REPLAY, "replay_per_s": 0}),
+        ("loader", {"throughput": 3}),
+        ("drain", {"drained_per_s": None}),
+        ("scd2", {"by_chain": {"ours": {}}}),
+        ("scd2", [1]),
+    ],
+)
+def test_a_benchmark_that_is_not_complete_is_said_by_its_file(tmp_path: Path, name: str, told: object) -> None:
+    with pytest.raises(ConfigError, match=rf"{name}\.json is not complete"):
+        with_bench(read(None, COSTS), bench(tmp_path, **{name: told}))
 
 
 def test_a_part_of_the_benchmarks_is_enough(tmp_path: Path) -> None:

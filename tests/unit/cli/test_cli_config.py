@@ -134,6 +134,27 @@ def test_each_name_is_a_variable_that_settings_read(monkeypatch):
     assert str(Settings().kafka.sasl_password_file) == "/run/x"
 
 
+def test_what_is_no_text_is_refused(tmp_path):
+    (tmp_path / "answer").write_bytes(b"\xff\xfe{")
+    assert refused(tmp_path / "answer") == f"{tmp_path}/answer is not UTF-8"
+    assert refused(text=b"\xff") == "the standard input is not UTF-8"
+
+
+@pytest.mark.parametrize("name", ["ssl.key.pem", "ssl.key.password", "sasl.oauthbearer.assertion.private.key.passphrase", "ssl_key_pem"])
+def test_keys_of_a_client_are_not_shown(monkeypatch, name):
+    monkeypatch.setenv("C360_KAFKA__CONFIG", json.dumps({name: "-----BEGIN hunter22", "ssl.key.location": "/run/key"}))
+    shown = CliRunner().invoke(app, ["show", "--changed"]).output
+    assert f'{{"{name}": "***", "ssl.key.location": "/run/key"}}' in shown
+
+
+def test_a_container_of_adls_is_no_user_and_an_at_in_a_password_hides_nothing_of_it(monkeypatch):
+    monkeypatch.setenv("C360_LAKE__ROOT", VALUES["C360_LAKE__ROOT"])
+    monkeypatch.setenv("C360_MONGO__URI", "mongodb://ada:hunt@er22@h:1/")
+    shown = CliRunner().invoke(app, ["show", "--changed"]).output.splitlines()
+    assert f"C360_LAKE__ROOT={VALUES['C360_LAKE__ROOT']}  # environment" in shown
+    assert "C360_MONGO__URI=mongodb://***@h:1/  # environment" in shown
+
+
 def test_what_is_set_is_shown_without_secrets(monkeypatch):
     monkeypatch.setenv("C360_MONGO__URI", "mongodb://ada:hunter22@h:1/")
     monkeypatch.setenv("C360_KAFKA__CONFIG", '{"sasl.password": "hunter23", "sasl.mechanism": "PLAIN"}')

@@ -119,6 +119,9 @@ def test_a_secret_that_is_not_there_is_said(tmp_path: Path) -> None:
     [
         ({"url": "http://registry.example.com", "user": "ann", "password_file": "/p"}, "plain text"),
         ({"url": "http://registry.example.com", "token_file": "/t"}, "plain text"),
+        ({"url": "http://localhost.example.com", "token_file": "/t"}, "plain text"),
+        ({"url": "http://127.0.0.1.example.com/x", "user": "ann", "password_file": "/p"}, "plain text"),
+        ({"url": "https://r", "password_file": "/p"}, "without a user"),
         ({"url": "https://r", "user": "ann", "token_file": "/t"}, "not both"),
         ({"url": "https://ann:" + PASSWORD[:6] + "@r/x"}, "holds a user"),
     ],
@@ -126,6 +129,11 @@ def test_a_secret_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_what_would_give_a_secret_away_is_refused(wrong: dict[str, str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Registry(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/x", "http://localhost", "http://[::1]:8081", "HTTP://LOCALHOST:1"])
+def test_loopback_needs_no_tls(url: str) -> None:
+    assert Registry(url=url, token_file=Path("/t")).url == url
 
 
 def test_no_secret_shows(folder: Path, url: str) -> None:

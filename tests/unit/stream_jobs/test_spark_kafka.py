@@ -120,3 +120,9 @@ def test_a_password_of_two_lines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="line break") as caught:
         Kafka(profile="eventhubs", sasl_password_file=tmp_path / "pw").spark()
     assert "a\nb" not in caught.value.message
+
+
+def test_a_name_in_a_certificate_that_is_not_checked_is_no_text_to_java() -> None:
+    name = "ssl.endpoint.identification.algorithm"
+    assert Kafka(config={name: "none"}).spark()[f"kafka.{name}"] == ""
+    assert Kafka(config={name: "https"}).spark()[f"kafka.{name}"] == "https"

@@ -64,7 +64,7 @@ def test_what_an_earlier_run_told_is_not_told_again(tmp_path: Path) -> None:
     metrics.publish(tmp_path, "lake", {"batch_id": 7})
     later = time.time() + 1
     assert values(export.text(lambda: export.of_state(tmp_path, later)).decode()) == {}
-    assert "c360_lake_batch_id" not in export.text(lambda: export.of_process(tmp_path, "lake", later)).decode()
+    assert "c360_lake_batch_id" not in export.text(lambda: export.of_process(tmp_path, "lake", later, export.Children())).decode()
 
 
 def test_a_process_tells_how_it_is_itself(tmp_path: Path) -> None:
@@ -72,13 +72,31 @@ def test_a_process_tells_how_it_is_itself(tmp_path: Path) -> None:
     metrics.publish(tmp_path, "lake", {"batch_id": 7})
     metrics.publish(tmp_path, "shop", {"clicks": 1})
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        found = values(export.text(lambda: export.of_process(tmp_path, "lake", began)).decode())
+        found = values(export.text(lambda: export.of_process(tmp_path, "lake", began, export.Children())).decode())
         child.terminate()
     assert found[series("c360_lake_batch_id")] == 7
     assert series("c360_shop_clicks_total") not in found  # another process tells that
     assert found[series("c360_build_info", service="lake", version=__version__, python=sys.version.split()[0])] == 1
     assert found[series("c360_children_resident_memory_bytes")] > 1000
     assert 0 < found[series("c360_disk_free_bytes")] < found[series("c360_disk_size_bytes")]
+
+
+def test_processor_time_of_a_child_that_ended_stays_counted() -> None:
+    children = export.Children()
+    busy = "sum(range(3_000_000)); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        memory, seen = children.used()
+        child.terminate()
+    assert memory > 1000
+    assert seen > 0
+    with subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as another:
+        assert another.stdout is not None
+        another.stdout.readline()
+        assert children.used()[1] > seen
+        another.terminate()
+    assert children.used()[1] > seen
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
