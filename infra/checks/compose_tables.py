@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -39,6 +40,7 @@ HERE_ONLY = frozenset({"listen_addresses", "unix_socket_directories"})  # of a P
 ADDRESSES = frozenset(
     {"node.id", "controller.quorum.voters", "listeners", "advertised.listeners", "listener.security.protocol.map", "log.dirs"}
 )
+STREAMING = "C360_WAREHOUSE__STREAMING_URL"
 NOT_SERVER = frozenset({"KAFKA_HEAP_OPTS", "KAFKA_OPTS"})
 THREE = Path("infra/compose/brokers3.env")
 PROFILES = "COMPOSE_PROFILES"  # read by Compose itself
@@ -52,6 +54,17 @@ def settings(compose: Compose) -> Found:
             if name.startswith(PREFIX) and not name.startswith(SOURCE) and name not in known:
                 line = compose.line_of(service.name, "environment", name)
                 yield Finding(NAME, f"{service.name}: there is no setting {name}", "see commerce360/settings.py", line)
+
+
+def streaming(compose: Compose) -> Found:
+    """The real client of Snowpipe Streaming takes no host whose name has fewer than three parts (snowpipe-streaming 1.9.1)."""
+    given = (s.raw.get("networks") or {} for s in compose.services.values() if isinstance(s.raw.get("networks"), dict))
+    known = {alias for networks in given for options in networks.values() for alias in (options or {}).get("aliases", ())}
+    for service in compose.services.values():
+        host = urlsplit(service.environment.get(STREAMING, "")).hostname
+        if host and (host.count(".") < 2 or host not in known):
+            line = compose.line_of(service.name, "environment", STREAMING)
+            yield Finding(NAME, f"{service.name} cannot stream to {host}", "three parts, and an alias in the network", line)
 
 
 def _names(prefix: str, model: type[BaseModel]) -> Iterator[str]:
@@ -150,4 +163,4 @@ def provisioned(compose: Compose) -> Found:
             yield Finding(NAME, f"`c360 provision {step}` is run by {steps.count(step)} services", "one service that ends runs it")
 
 
-RULES: tuple[Callable[[Compose], Found], ...] = (settings, ports, versions, database, brokers, three, provisioned)
+RULES: tuple[Callable[[Compose], Found], ...] = (settings, streaming, ports, versions, database, brokers, three, provisioned)
