@@ -18,7 +18,7 @@ def told(board: Board, view: Mapping[str, Any], sources: Iterable[str]) -> dict[
         "delays": {stage: view["point"][f"{stage}_delay"] for stage in STAGES},
         "sources": {name: name not in board.failures for name in sources},
         "failures": dict(board.failures),
-        "offsets": {topic: sum(ends.values()) for topic, ends in board.ends.items()},
+        "offsets": {topic: sum(ends.values()) for topic, ends in board.ends.items() if min(ends.values()) >= 0},  # -1001: not known
         "connectors": dict(board.connectors.states),
         "tasks": {name: dict(tasks) for name, tasks in board.connectors.tasks.items()},
         "slot_lag": {name: slot.lag_bytes for name, slot in board.slots.items()},

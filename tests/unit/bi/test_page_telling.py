@@ -26,8 +26,8 @@ def test_all_that_the_page_knows_becomes_metrics(tmp_path: Path) -> None:
     one = board(
         Files(status(lake={"restarts": 3, "ready": False}), report=report, report_at=NOW - 5),
         (made_batch(7, -2, -3),),
-        {"oltp.sales.orders": {0: 5, 1: 2}},
-        ends={"oltp.sales.orders": {0: 5, 1: 2}},
+        {"oltp.sales.orders": {0: 5, 1: 2}, "web.shop.reviews": {0: 5}},
+        ends={"oltp.sales.orders": {0: 5, 1: 2}, "web.shop.reviews": {0: 5, 1: -1001}},
         shown=shown((7, -1)),
         failures={"connect": "ConnectionError: no"},
         connectors=Connectors({"pg": "RUNNING"}, {"pg": {"0": "FAILED"}}),
@@ -53,6 +53,7 @@ def test_all_that_the_page_knows_becomes_metrics(tmp_path: Path) -> None:
         'c360_reconcile_differences{kind="broken"} 1.0',
     ):
         assert line in lines, "\n".join(lines)
+    assert not [line for line in lines if "web.shop.reviews" in line]  # Kafka did not say
 
 
 def test_what_the_page_does_not_know_is_no_metric(tmp_path: Path) -> None:
