@@ -45,3 +45,15 @@ def test_a_kept_key_stays_the_same(tmp_path):
     assert len(made) == 32
     assert keys.kept_key(tmp_path / "stage" / "pipe.key") == made
     assert keys.kept_key(tmp_path / "other.key") != made
+
+
+@pytest.mark.parametrize(
+    ("host", "names"), [("warehouse.c360.internal", {"localhost", "warehouse.c360.internal"}), ("127.0.0.1", {"localhost"})]
+)
+def test_the_certificate_is_for_the_name_by_which_clients_call(tmp_path, host, names):
+    from cryptography import x509
+
+    certificate, _ = keys.ensure_keys(tmp_path / "key.p8", tmp_path / "ca.pem", host)
+    found = x509.load_pem_x509_certificate(certificate.read_bytes()).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert set(found.get_values_for_type(x509.DNSName)) == names
+    assert [str(ip) for ip in found.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
