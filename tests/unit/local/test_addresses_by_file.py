@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commerce360.cli.stack import lake_elsewhere, settings_of_lake
+from commerce360.cli.stack import DEFAULT, lake_elsewhere, settings_of_lake
 from commerce360.errors import ConfigError
 from commerce360.settings import Mongo, Settings
 
@@ -28,4 +28,6 @@ def test_a_lake_that_the_environment_names_needs_no_stack(tmp_path: Path, monkey
     with pytest.raises(ConfigError, match="there is no stack in"):
         settings_of_lake(tmp_path)
     monkeypatch.setenv("C360_LAKE__ROOT", "abfss://lake@c360lake.dfs.core.windows.net/c360")
-    assert lake_elsewhere() == settings_of_lake(tmp_path) == Settings()
+    assert lake_elsewhere() == settings_of_lake(DEFAULT) == Settings()
+    with pytest.raises(ConfigError, match="there is no stack in"):
+        settings_of_lake(tmp_path)  # who names a stack means it
