@@ -194,6 +194,7 @@ class Lake(BaseModel):
     token_file: Path | None = None  # workload: the federated token
     endpoint: str = ""  # https://host:port of a stand-in of ADLS; empty: Azure
     ca_file: Path | None = None  # private CA of the stand-in
+    lease_s: float = Field(default=60.0, ge=1.0)  # without a sign of life of the lake job of another machine, until a new one takes over
     trigger_s: float = 0.0
     max_offsets_per_trigger: int = 20_000
     driver_memory: str = "1g"

@@ -83,6 +83,14 @@ class Done:
         return self.rejections.total()
 
 
+class Owner(Protocol):
+    """Whoever may write: an `Ownership`. Both raise when that is somebody else now."""
+
+    def ensure(self) -> None: ...
+
+    def ensure_fresh(self) -> None: ...
+
+
 class Batch:
     """Spark's foreachBatch function. Not for concurrent calls; `reached` is told each commit by its table's name."""
 
@@ -96,8 +104,12 @@ class Batch:
         tables: Sequence[Table] = TABLES,
         view: View | None = None,
         calendar: Calendar | None = None,
+        owner: Owner | None = None,
     ) -> None:
-        """`tables`: all that a reader of the lake bounds by its last complete batch. `view`: None where nobody keeps the 360 view."""
+        """`tables`: all that a reader of the lake bounds by its last complete batch. `view`: None where nobody keeps the 360 view.
+
+        `owner`: None where nobody else can write.
+        """
         self.lake = lake
         self.checkpoint = checkpoint
         self.folds = folds
@@ -106,6 +118,7 @@ class Batch:
         self.tables = tables
         self.view = view
         self.calendar = calendar or Calendar()
+        self.owner = owner
         self.query_id = checkpoint.create()
         self.known: dict[int, Schema] = {}
         self.threads = ThreadPoolExecutor(2 + len(DOCUMENTS), "lake")
@@ -115,6 +128,8 @@ class Batch:
     def __call__(self, frame: DataFrame, batch_id: int) -> Done:
         """Write the batch. Whatever it raises must end the query: the caches are empty then, and the batch is not finished."""
         began, self.stages = time.time(), {}
+        if self.owner:
+            self.owner.ensure()
         written = self._written(batch_id) if self.first else frozenset()
         with self._timed("all"):
             raw = bronze.received(frame).persist()
@@ -277,6 +292,8 @@ class Batch:
         return True
 
     def _bronze(self, rows: DataFrame, batch_id: int) -> None:
+        if self.owner:
+            self.owner.ensure_fresh()
         with self._timed(RECORDS.entity):
             bronze.append(rows, self.lake.uri(RECORDS), self.query_id, batch_id)
         self.reached(RECORDS.name, batch_id)
@@ -284,6 +301,8 @@ class Batch:
     def _append(self, table: Table, rows: Sequence[Row] | pa.Table, batch_id: int) -> None:
         """No commit for no rows."""
         if len(rows):
+            if self.owner:
+                self.owner.ensure_fresh()
             with self._timed(table.entity):
                 self.lake.append(table, rows, self.query_id, batch_id)
             self.reached(table.name, batch_id)

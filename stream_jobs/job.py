@@ -26,6 +26,7 @@ from stream_jobs.compaction import Compactor
 from stream_jobs.dimensions import DIMENSIONS, Dimension
 from stream_jobs.folds import Folds
 from stream_jobs.inputs import Inputs, kafka_options
+from stream_jobs.ownership import Ownership
 from stream_jobs.progress import Progress
 from stream_jobs.rebuild import agree, rebase, settle
 from stream_jobs.session import Fence, jvm_pid, open_session
@@ -107,11 +108,17 @@ def start_query(session: SparkSession, settings: Settings, batch: Callable[[Data
 
 def main(settings: Settings, stop: threading.Event) -> None:
     """Run until `stop` is set or the query dies, which is an UnavailableError."""
-    inputs = Inputs(settings.kafka, settings.registry, [t.name for t in TOPICS])
-    lake, checkpoint = Lake(settings.lake), Checkpoint(settings.lake)
-    fence = Fence(settings.state / "run" / "lake.jvm.json")
+    fence, owner = Fence(settings.state / "run" / "lake.jvm.json"), Ownership(settings)
     if fence.clear():
         logger.warning("ended_orphan_jvm")
+    if owner.take(stop) and run(settings, fence, owner, stop):
+        owner.release()
+
+
+def run(settings: Settings, fence: Fence, owner: Ownership, stop: threading.Event) -> bool:
+    """As `main`, for the owner of the lake. False when a batch was left that may still write."""
+    inputs = Inputs(settings.kafka, settings.registry, [t.name for t in TOPICS])
+    lake, checkpoint = Lake(settings.lake), Checkpoint(settings.lake)
     prepare_tables(lake, checkpoint, calendar=settings.calendar)
     schemas = RegistrySchemas(settings.registry)
     with ThreadPoolExecutor(2, "start") as threads:  # the JVM takes longest: all else happens beside it
@@ -123,7 +130,7 @@ def main(settings: Settings, stop: threading.Event) -> None:
         logger.info("opened_session")
         ready, (folds, rebuilt, view) = waiting.result(), folding.result()
     if not ready:
-        return
+        return True
     progress = Progress(settings.state, time.time)
 
     def note(done: Done) -> None:
@@ -131,23 +138,25 @@ def main(settings: Settings, stop: threading.Event) -> None:
         while rebuilt and not folds.carrying:  # a batch has written what differed
             settle(lake, rebuilt.pop())
 
-    gate = Gate(Batch(lake, checkpoint, folds, schemas, view=view, calendar=settings.calendar), note)
+    gate = Gate(Batch(lake, checkpoint, folds, schemas, view=view, calendar=settings.calendar, owner=owner), note)
     query = start_query(session, settings, gate)
     compactor = threading.Thread(target=Compactor(Lake(settings.lake), TABLES).run, args=(stop,), name="compaction", daemon=True)
     compactor.start()
     logger.info("started_query", query_id=query.id)
-    watch(query, inputs, progress, stop)
-    finish(query, gate, checkpoint)
+    watch(query, inputs, progress, owner, stop)
+    return finish(query, gate, checkpoint)
 
 
 def scratch(state: Path) -> Path:
     return (state / "data" / "lake-scratch").absolute()
 
 
-def watch(query: StreamingQuery, inputs: Inputs, progress: Progress, stop: threading.Event) -> None:
-    """Publish metrics until the stop. Raises UnavailableError when the query ends by itself."""
+def watch(query: StreamingQuery, inputs: Inputs, progress: Progress, owner: Ownership, stop: threading.Event) -> None:
+    """Publish metrics until the stop. Raises UnavailableError when the query ends by itself, or another job has taken the lake."""
     asked = 0.0
     while not stop.wait(0.2):
+        if owner.lost:
+            owner.ensure()
         if not query.isActive:
             raise UnavailableError(f"the lake query ended: {_cause(query)}", "it goes on from its checkpoint when started again")
         if time.monotonic() - asked > 1.0:
@@ -159,14 +168,14 @@ def watch(query: StreamingQuery, inputs: Inputs, progress: Progress, stop: threa
         progress.publish()
 
 
-def finish(query: StreamingQuery, gate: Gate, checkpoint: Checkpoint) -> None:
-    """Stop between two batches: a query that is stopped inside one dies with an error that says nothing.
+def finish(query: StreamingQuery, gate: Gate, checkpoint: Checkpoint) -> bool:
+    """Stop between two batches: a query that is stopped inside one dies with an error that says nothing. False when it did not end.
 
     Spark marks a batch as finished when the gate is behind it already; without the mark the next start would repeat it.
     """
     if not gate.close(STOP_TIMEOUT_S):
         logger.warning("left_batch_unfinished", hint="it is repeated at the next start")
-        return
+        return False
     deadline = time.monotonic() + MARK_TIMEOUT_S
     while checkpoint.completed() < gate.last and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -174,6 +183,7 @@ def finish(query: StreamingQuery, gate: Gate, checkpoint: Checkpoint) -> None:
         query.stop()
     except Exception as error:  # whatever Spark makes of the batch that the gate turned away
         logger.debug("stopped_query_with_error", error=str(error)[:200])
+    return True
 
 
 def _cause(query: StreamingQuery) -> str:

@@ -1,0 +1,133 @@
+"""Two lake jobs and one lake: who may write."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from commerce360.settings import Lake, Settings
+from stream_jobs.ownership import Ownership, TakenOverError
+
+LEASE_S = 1.0
+Job = Callable[..., Ownership]
+
+
+@pytest.fixture
+def job(place: Lake, tmp_path: Path) -> Iterator[Job]:
+    """A lake job with a state folder of its own, as one of another machine would have it."""
+    made: list[Ownership] = []
+
+    def start(name: str, clock: Callable[[], float] = time.monotonic) -> Ownership:
+        settings = Settings(state=tmp_path / name, lake=place.model_copy(update={"lease_s": LEASE_S}))
+        made.append(Ownership(settings, clock))
+        return made[-1]
+
+    yield start
+    for owner in made:
+        owner._released.set()  # its thread must not outlive the folder
+
+
+def takes(owner: Ownership, timeout_s: float) -> bool:
+    stop = threading.Event()
+    timer = threading.Timer(timeout_s, stop.set)
+    timer.start()
+    try:
+        return owner.take(stop)
+    finally:
+        timer.cancel()
+
+
+def falls_silent(owner: Ownership) -> None:
+    """As a process that was killed, or halted."""
+    owner._released.set()
+
+
+def test_the_first_job_owns_the_lake(job: Job) -> None:
+    owner = job("a")
+    assert takes(owner, 5)
+    owner.ensure()
+
+
+def test_a_second_job_waits_while_the_first_one_lives(job: Job) -> None:
+    first, second = job("a"), job("b")
+    assert takes(first, 5)
+    assert not takes(second, 3 * LEASE_S)
+    first.ensure()
+
+
+def test_a_released_lake_is_taken_at_once(job: Job) -> None:
+    first, second = job("a"), job("b")
+    assert takes(first, 5)
+    first.release()
+    began = time.monotonic()
+    assert takes(second, 5)
+    assert time.monotonic() - began < LEASE_S
+
+
+def test_a_silent_owner_is_succeeded_after_its_lease_and_may_not_write_then(job: Job) -> None:
+    first, second = job("a"), job("b")
+    assert takes(first, 5)
+    falls_silent(first)
+    began = time.monotonic()
+    assert takes(second, 10)
+    assert time.monotonic() - began >= LEASE_S
+    with pytest.raises(TakenOverError, match=r":/.*/b now"):
+        first.ensure()
+    with pytest.raises(TakenOverError):
+        first.ensure_fresh()
+    second.ensure()
+
+
+def test_an_owner_that_wakes_up_sees_that_it_lost_the_lake(job: Job) -> None:
+    first, second = job("a"), job("b")
+    assert takes(first, 5)
+    falls_silent(first)
+    assert takes(second, 10)
+    first._released.clear()
+    first._keep()
+    assert first.lost
+
+
+def test_a_job_of_the_same_state_folder_need_not_wait(job: Job) -> None:
+    first, again = job("a"), job("a")
+    assert takes(first, 5)
+    began = time.monotonic()
+    assert takes(again, 5)
+    assert time.monotonic() - began < LEASE_S
+    with pytest.raises(TakenOverError):
+        first.ensure()
+
+
+def test_an_owner_that_told_of_itself_lately_is_not_asked_for(job: Job) -> None:
+    now = [100.0]
+    first, second = job("a", lambda: now[0]), job("b")
+    assert takes(first, 5)
+    falls_silent(first)
+    assert takes(second, 10)
+    first.ensure_fresh()
+    now[0] += LEASE_S * 0.6
+    with pytest.raises(TakenOverError):
+        first.ensure_fresh()
+
+
+def test_of_many_that_want_a_free_lake_one_gets_it(job: Job) -> None:
+    owners = [job(str(n)) for n in range(8)]
+    with ThreadPoolExecutor(len(owners)) as threads:
+        got = list(threads.map(lambda owner: takes(owner, LEASE_S / 2), owners))
+    assert got.count(True) == 1
+    owners[got.index(True)].ensure()
+
+
+def test_old_files_are_removed(job: Job, place: Lake) -> None:
+    for _ in range(6):
+        owner = job("a")
+        assert takes(owner, 5)
+        falls_silent(owner)
+    assert owner.number == 5
+    assert owner._newest() == 5
+    assert [n for n in range(6) if owner._read(n) is not None] == [5]
