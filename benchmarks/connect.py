@@ -25,6 +25,7 @@ from typer.main import get_command
 
 from commerce360.cli.connect.session import Choice
 from commerce360.cli.main import app
+from commerce360.local.stack import settings_of_running
 
 AIM = 1.5
 COMMAND = get_command(app)
@@ -36,16 +37,18 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=Path("build/state/default"))
     parser.add_argument("--runs", type=int, default=15)
     given = parser.parse_args()
-    if not (curl := shutil.which("curl")):
+    if not (program := shutil.which("curl")):
         sys.exit("error: curl is not here\nhint: install it")
     with Choice(state=given.state).cluster().client as client:
         url, names = client.url, client.names()
+    access = settings_of_running(given.state).connect
+    curl = [program, "-sf", "-u", f"{access.user}:{access.password()}"]
     overview = [f"{url}/connectors?expand=info&expand=status"]
     looked = overview + [f"{url}/connectors/{name}/{part}" for name in names for part in ("offsets", "topics")]
     at = ["connect", "--state", str(given.state)]
     own = [sys.executable, "-m", "commerce360.cli.main"]
-    calls: dict[str, Callable[[], object]] = {"curl, overview": partial(process, [curl, "-sf", *overview])}
-    calls["curl, overview, offsets, topics"] = partial(process, [curl, "-sf", *looked])
+    calls: dict[str, Callable[[], object]] = {"curl, overview": partial(process, [*curl, *overview])}
+    calls["curl, overview, offsets, topics"] = partial(process, [*curl, *looked])
     for verb in VERBS:
         calls[verb] = partial(inside, [*at, *verb.split()])
         calls[f"{verb}, with start-up"] = partial(process, [*own, *at, *verb.split()])

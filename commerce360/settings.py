@@ -99,6 +99,12 @@ class EventHubs(BaseModel):
     max_open_bytes: int = Field(default=64 * 1024 * 1024, ge=1)
 
 
+def _is_private(url: str) -> bool:
+    """Whether a password may be sent there."""
+    address = urlsplit(url)
+    return address.scheme == "https" or (address.scheme == "http" and address.hostname in LOOPBACK)
+
+
 class Endpoint(BaseModel):
     """A server that is asked by HTTP, and how it lets us in: not at all, by name and password, or by a token."""
 
@@ -139,9 +145,7 @@ class Endpoint(BaseModel):
             raise ValueError("a user or a token, not both")
         if self.password_file and not self.user:
             raise ValueError("a password file without a user: set *__USER")
-        address = urlsplit(self.url)
-        safe = address.scheme == "https" or (address.scheme == "http" and address.hostname in LOOPBACK)
-        if (self.user or self.token_file) and not safe:
+        if (self.user or self.token_file) and not all(_is_private(address.strip()) for address in self.url.split(",")):
             raise ValueError("a password or a token would go over the network in plain text: the address must begin with https://")
         return self
 

@@ -33,6 +33,7 @@ LOOK_US = 100_000  # between two looks at whether to stop
 FINISH_S = 630.0  # longer than any client goes on trying: at the end an event is acknowledged or given up, and never cut off
 POLL_US = 2_000  # librdkafka waits whole milliseconds: what is due sooner is slept for
 NAP_US = 250  # an acknowledgement that comes meanwhile is seen that much later
+LONG_S, AWAKE_S = 0.01, 0.0005  # the end of a sleep that long is waited for awake: at most a twentieth of a core
 FULL_S = 0.001
 FLUSH_S = 0.02
 
@@ -55,7 +56,11 @@ class Monotonic:
         return (time.monotonic_ns() - self._start_ns) // 1000
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
+        """A sleeper wakes late, and to cold caches: from a long sleep up too early, and the rest of it looping."""
+        until_ns = time.monotonic_ns() + int(seconds * 1e9)
+        time.sleep(seconds - AWAKE_S if seconds >= LONG_S else seconds)
+        while time.monotonic_ns() < until_ns:
+            pass
 
 
 class Book:

@@ -24,7 +24,7 @@ def airflow(
 
     `c360 airflow backfill create --dag-id backfill_sales --from-date 2026-11-01 --to-date 2026-11-07`
     """
-    from commerce360.local.airflow import Airflow, default_port
+    from commerce360.local.airflow import USER, Airflow, default_port
 
     made = Airflow(state, port or default_port(), typer.echo)
     if command:
@@ -35,7 +35,7 @@ def airflow(
     try:
         typer.echo("starting Airflow; the first time this takes a minute")
         made.start()
-        typer.echo(f"Airflow: {made.url}\nstop it with Ctrl-C")
+        typer.echo(f"Airflow: {made.url}\nlog in as {USER}, with the password in {made.passwords}\nstop it with Ctrl-C")
         while True:
             time.sleep(0.5)
     except KeyboardInterrupt:

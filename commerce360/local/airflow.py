@@ -7,7 +7,9 @@ servers on every address.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
+import secrets
 import shlex
 import signal
 import subprocess
@@ -24,10 +26,11 @@ from commerce360.errors import C360Error, ConfigError
 from commerce360.local import addresses, claim
 from commerce360.local.bootstrap.paths import BUILD, ROOT
 from commerce360.local.process import Command
-from commerce360.local.state import is_free, port_shift
+from commerce360.local.state import is_free, port_shift, write_private
 from commerce360.local.supervisor import Supervisor, last_line
 
 PORT = 19070
+USER = "admin"
 VENV = BUILD / "venv-airflow"
 DAGS = ROOT / "airflow" / "dags"
 LOOK_EVERY_S = 1.0
@@ -43,7 +46,7 @@ def default_port() -> int:
 
 
 class Airflow:
-    """Of one stack's folder; its pages are open to whoever reaches the port, so it is bound to loopback."""
+    """Of one stack's folder, on loopback. Its pages are for whoever can read the password in that folder."""
 
     def __init__(self, state: Path, port: int, notify: Callable[[str], None] = lambda _: None, venv: Path = VENV) -> None:
         """`notify` is told what becomes of the parts. Raises ConfigError when Airflow is not installed, or without DAGs."""
@@ -55,6 +58,7 @@ class Airflow:
         claim.ensure_ours(state)
         self.state = state.resolve()
         self.home = self.state / "airflow"
+        self.passwords = self.home / "passwords.json"  # of who may log in
         self.port = port
         self.health = _Health(f"http://127.0.0.1:{port}/api/v2/monitor/health")
         parts = [_Part(self, name) for name in PARTS]
@@ -80,7 +84,9 @@ class Airflow:
         fixed = {
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.passwords),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}execution/",
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
@@ -108,7 +114,10 @@ class Airflow:
         self.supervisor.stop_all()
 
     def prepare(self) -> None:
-        """Its database, as this version of Airflow wants it; quick when it is. Raises C360Error."""
+        """Its password and its database, as this version of Airflow wants it; quick when they are there. Raises C360Error."""
+        if not self.passwords.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            write_private(self.passwords, json.dumps({USER: secrets.token_urlsafe(24)}) + "\n")
         version = next(self.program.parents[1].glob("lib/*/site-packages/apache_airflow_core-*.dist-info")).name
         mark = self.home / "migrated"
         if mark.exists() and mark.read_text() == version:

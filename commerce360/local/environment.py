@@ -13,7 +13,7 @@ from commerce360 import settings as s
 from commerce360.local.addresses import mongo_uri
 from commerce360.local.bootstrap import jars, java
 from commerce360.local.services import azurite
-from commerce360.local.state import STORAGE_KEY, State
+from commerce360.local.state import CONNECT_USER, STORAGE_KEY, State
 from schemas.access import TRANSFORMER, WAREHOUSE_OF
 
 ADMIN_USER = "C360_ADMIN"  # made by the local Snowflake itself, with a key that it mints
@@ -45,7 +45,7 @@ def settings_of(state: State, shop: Mapping[str, Any] | None = None, lake: Mappi
         log_json=given.log_json,
         kafka=s.Kafka(bootstrap=f"127.0.0.1:{ports['kafka']}"),
         registry=s.Registry(url=f"http://127.0.0.1:{ports['registry']}/apis/ccompat/v7"),
-        connect=s.Connect(url=f"http://127.0.0.1:{ports['connect']}"),
+        connect=s.Connect(url=f"http://127.0.0.1:{ports['connect']}", user=CONNECT_USER, password_file=state.secret_file("connect")),
         postgres=s.Postgres(port=ports["postgres"], password_file=state.secret_file("postgres_shop")),
         mongo=s.Mongo(uri=mongo_uri(ports["mongo"])),
         lake=given.lake.model_copy(

@@ -269,8 +269,9 @@ class Stack:
         """A failed task stays failed, and its connector goes on saying RUNNING: start it again."""
         from connect_configs.client import Connect as Client
         from connect_configs.files import configurations
+        from connect_configs.http import Access
 
-        client = Client(self._settings.connect.url, timeout_s=5, patience_s=0)
+        client = Client(self._settings.connect.url, timeout_s=5, access=Access.of(self._settings.connect), patience_s=0)
         while not self._watching.wait(2.0):
             if self.phase != "running" or not self.supervisor.running["connect"].is_ready.is_set():
                 continue

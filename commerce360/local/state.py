@@ -27,7 +27,8 @@ PORTS = {
 }
 PORT_SHIFT = "C360_PORT_SHIFT"  # added to every port of a new stack, to keep stacks of one machine apart
 LAST_PORT = 65_535
-SECRETS = ("postgres_superuser", "postgres_shop", "postgres_debezium")
+CONNECT_USER = "c360"  # who may ask the Connect worker
+SECRETS = ("postgres_superuser", "postgres_shop", "postgres_debezium", "connect")
 STORAGE_KEY = "azurite_key"  # of the storage account: base64 of 64 bytes
 LAKES = ("files", "adls")
 

@@ -20,6 +20,7 @@ sed -e "s|\$bootstrap|${CONNECT_BOOTSTRAP:?}|" \
     -e "s|\$host|${CONNECT_HOST:?}|" \
     -e "s|\$port|${CONNECT_PORT:-8083}|" \
     -e "s|\$registry|${CONNECT_REGISTRY:?}|" \
+    -e "s|\$extensions||" \
     -e "s|\$replication|${CONNECT_REPLICATION_FACTOR:-1}|" \
     -e "s|\$plugins|${CONNECT_PLUGINS:-/opt/c360/plugins}|" \
     "$template" > "$properties"

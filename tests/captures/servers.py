@@ -23,6 +23,7 @@ from commerce360.local.supervisor import Supervisor
 from commerce360.reconcile import topics
 from commerce360.settings import Settings
 from connect_configs.client import Connect as Client
+from connect_configs.http import Access
 from stream_jobs.entity import Record
 
 WORKER = {  # at least once, and offsets stored so seldom that a killed worker sends again
@@ -56,7 +57,7 @@ class Servers:
         worker = RepeatingConnect(self.state, home, addresses.source_variables(self.state))
         services = [self.postgres, Kafka(self.state, home), Registry(self.state, home), worker]
         self.supervisor = Supervisor(root / "run", root / "logs", services, print)
-        self.client = Client(self.settings.connect.url)
+        self.client = Client(self.settings.connect.url, access=Access.of(self.settings.connect))
 
     def start(self) -> None:
         for name in ("postgres", "kafka", "registry"):
@@ -76,7 +77,8 @@ class Servers:
         return psycopg.connect(self.postgres.conninfo(dbname), autocommit=autocommit)
 
     def forget(self, connector: str) -> None:
-        requests.delete(f"{self.settings.connect.url}/connectors/{connector}", timeout=30).raise_for_status()
+        url, http = self.settings.connect.url, self.settings.connect.http()
+        requests.delete(f"{url}/connectors/{connector}", timeout=30, **http).raise_for_status()
         wait(f"{connector} is gone", lambda: self.client.config(connector) is None)
 
     def kill_worker(self) -> None:

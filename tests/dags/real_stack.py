@@ -116,14 +116,15 @@ class RunningAirflow:
         return c360("airflow", "--state", str(self.state), *args)
 
     def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        def ask(url: str, headers: dict[str, str]) -> Any:
-            data = json.dumps(body).encode() if body is not None and headers else None
+        def ask(url: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
+            data = None if body is None else json.dumps(body).encode()
             request = urllib.request.Request(f"http://127.0.0.1:{self.port}{url}", data, {"Content-Type": "application/json", **headers})
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as reply:
                 return json.loads(reply.read())
 
-        token = ask("/auth/token", {})["access_token"]
-        return ask(f"/api/v2{path}", {"Authorization": f"Bearer {token}"})
+        ((user, password),) = json.loads((self.state / "airflow" / "passwords.json").read_text()).items()
+        token = ask("/auth/token", {"username": user, "password": password}, {})["access_token"]
+        return ask(f"/api/v2{path}", body, {"Authorization": f"Bearer {token}"})
 
     def known(self, dag_id: str) -> None:
         """Until the DAG has been read."""

@@ -1,4 +1,7 @@
-"""`stream_jobs.job`, but it kills itself where CRASH_AT says. CRASH_FREEZES_JVM: its JVM stays behind, and cannot notice."""
+"""`stream_jobs.job`, but it kills itself where CRASH_AT says. CRASH_FREEZES_JVM: its JVM stays behind, and cannot notice.
+
+CRASH_HALTS: it halts there instead, until somebody sends SIGCONT.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def reached(point: str, batch_id: int) -> None:
         if os.environ["CRASH_FREEZES_JVM"]:
             note = Settings().state / "run" / "lake.jvm.json"
             os.kill(json.loads(note.read_text())["pid"], signal.SIGSTOP)
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGSTOP if os.environ["CRASH_HALTS"] else signal.SIGKILL)
 
 
 class Crashing(Batch):

@@ -82,9 +82,12 @@ def drain(session: SparkSession, settings: Settings, reached: Callable[[str, int
 
 
 class JobProcess:
-    """The job's own main in a process. With `point` it kills itself by SIGKILL there: "start" of a batch, or a table's commit."""
+    """The job's own main in a process.
 
-    def __init__(self, settings: Settings, log: Path, point: str = "", freeze_jvm: bool = False) -> None:
+    With `point` it kills itself by SIGKILL there: "start" of a batch, or a table's commit. With `halts` it stands still there.
+    """
+
+    def __init__(self, settings: Settings, log: Path, point: str = "", freeze_jvm: bool = False, halts: bool = False) -> None:
         lake = settings.lake
         env = {
             "C360_STATE": str(settings.state),
@@ -96,8 +99,10 @@ class JobProcess:
             "C360_LAKE__JAVA_HOME": lake.java_home,
             "C360_LAKE__DRIVER_MEMORY": lake.driver_memory,
             "C360_LAKE__MAX_OFFSETS_PER_TRIGGER": str(lake.max_offsets_per_trigger),
+            "C360_LAKE__LEASE_S": str(lake.lease_s),
             "CRASH_AT": point,
             "CRASH_FREEZES_JVM": "1" if freeze_jvm else "",
+            "CRASH_HALTS": "1" if halts else "",
         }
         self.log = log
         with log.open("ab") as out:

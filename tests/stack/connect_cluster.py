@@ -23,6 +23,7 @@ from commerce360.local.stack import INGEST, Stack
 from commerce360.local.supervisor import Supervisor
 from connect_configs.contexts import FILE_VARIABLE, Context, Contexts
 from connect_configs.files import CONFIGS
+from connect_configs.http import Access
 
 SHOP = {"customers": 30, "products": 5, "past_orders": 10, "past_clicks": 10, "past_reviews": 10}
 ITEMS = "CREATE TABLE items (id integer PRIMARY KEY, name text, qty integer); ALTER TABLE items REPLICA IDENTITY FULL"
@@ -64,6 +65,17 @@ class ConnectCluster:
         done = c360("connect", "--state", str(self.root), *args, stdin=stdin, **env)
         return Done(done.returncode, done.stdout, done.stderr)
 
+    @property
+    def access(self) -> Access:
+        """What a client of one's own needs."""
+        return Access.of(self.stack.settings().connect)
+
+    @property
+    def login(self) -> dict[str, str]:
+        """The same as variables of a command that names the address by itself."""
+        connect = self.stack.settings().connect
+        return {"C360_CONNECT__USER": connect.user, "C360_CONNECT__PASSWORD_FILE": str(connect.password_file)}
+
     def context(self, file: Path, url: str) -> list[str]:
         """The command with a context of its own: these workers, and all else as the stack's own cluster has it."""
         variables, secret = file.with_suffix(".env"), file.with_suffix(".secret")
@@ -71,8 +83,9 @@ class ConnectCluster:
         assert self.cluster.admin
         secret.write_text(self.cluster.admin.password)
         kafka = self.cluster.kafka["bootstrap.servers"]
-        login = Context("rolling", url, variables=str(variables), admin_user="postgres", admin_password=f"file:{secret}", kafka=kafka)
-        Contexts(file).add(login, use=True)
+        worker = self.stack.settings().connect
+        own = {"user": worker.user, "password": f"file:{worker.password_file}", "variables": str(variables), "kafka": kafka}
+        Contexts(file).add(Context("rolling", url, **own, admin_user="postgres", admin_password=f"file:{secret}"), use=True)
         return ["env", f"{FILE_VARIABLE}={file}", sys.executable, "-m", "commerce360.cli.main", "connect"]
 
     def database(self, name: str, items: str = ITEMS, debezium: str = DEBEZIUM) -> psycopg.Connection[Any]:

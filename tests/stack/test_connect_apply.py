@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -235,7 +236,8 @@ def test_a_refused_move_goes_on_though_the_source_cannot_be_seen_from_here(it: C
     scene.write(slot__name=f"c360_{scene.name}_b", poll__interval__ms="often")
     bare = [sys.executable, "-m", "commerce360.cli.main", "connect", "--url", it.client.url]
     options = ["apply", str(scene.path), "--yes", "--no-validate", "--allow-data-loss", "gap", "--only", scene.name]
-    refused = subprocess.run([*bare, *options], capture_output=True, text=True, check=False, timeout=120)
+    env = {**os.environ, **it.login}
+    refused = subprocess.run([*bare, *options], env=env, capture_output=True, text=True, check=False, timeout=120)
     assert (refused.returncode, "poll.interval.ms" in refused.stderr) == (1, True), refused
     it.client.wait_running(scene.name)
     assert it.client.config(scene.name) == scene.config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 NAME = "web-reviews"
 MOMENT = "json:409:Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
 HOSTILE = ["a b", "ünïcode", "a;b", "semi;x=y", "a+b", "a?b#c", "-", "x" * 150]
+Client = Callable[..., Connect]
 REFUSED = ["a/b", "..", "a%2Fb", "a\\b"]
 
 
@@ -35,18 +36,22 @@ def proxy(it: ConnectCluster) -> Iterator[FaultProxy]:
         yield made
 
 
-def client(proxy: FaultProxy, patience_s: float = 10.0, timeout_s: float = 10.0, access: Access | None = None) -> Connect:
-    return Connect(proxy.url, timeout_s, access, patience_s)
+@pytest.fixture
+def client(it: ConnectCluster) -> Client:
+    def make(proxy: FaultProxy, patience_s: float = 10.0, timeout_s: float = 10.0, access: Access | None = None) -> Connect:
+        return Connect(proxy.url, timeout_s, access or it.access, patience_s)
+
+    return make
 
 
 @pytest.mark.parametrize("fault", [MOMENT, "reset", "html:503", "html:404", "json:500:IO Error trying to forward REST request"])
-def test_what_passes_is_waited_out(proxy: FaultProxy, fault: str) -> None:
+def test_what_passes_is_waited_out(proxy: FaultProxy, fault: str, client: Client) -> None:
     proxy.faults = [fault, fault]
     assert NAME in client(proxy).names()
     assert len(proxy.seen) == 3
 
 
-def test_a_read_that_was_cut_off_is_repeated_and_a_creation_is_not(it: ConnectCluster, proxy: FaultProxy) -> None:
+def test_a_read_that_was_cut_off_is_repeated_and_a_creation_is_not(it: ConnectCluster, proxy: FaultProxy, client: Client) -> None:
     proxy.faults = ["drop"]
     assert client(proxy).config(NAME) == it.client.config(NAME)
     config = {**(it.client.config(NAME) or {}), "offset.partition.name": "once", "topic.prefix": "once"}
@@ -59,7 +64,7 @@ def test_a_read_that_was_cut_off_is_repeated_and_a_creation_is_not(it: ConnectCl
 
 
 @pytest.mark.parametrize("fault", ["fail", "fail:502", "drop"])
-def test_what_may_have_been_made_is_not_made_again(it: ConnectCluster, proxy: FaultProxy, fault: str) -> None:
+def test_what_may_have_been_made_is_not_made_again(it: ConnectCluster, proxy: FaultProxy, fault: str, client: Client) -> None:
     config = {**(it.client.config(NAME) or {}), "offset.partition.name": "maybe", "topic.prefix": "maybe"}
     proxy.faults = [fault]
     with pytest.raises(ConnectUnavailableError) as raised:
@@ -74,7 +79,7 @@ def test_what_may_have_been_made_is_not_made_again(it: ConnectCluster, proxy: Fa
 
 
 @pytest.mark.parametrize("fault", [MOMENT, "html:503", "html:404", "json:404:HTTP 404 Not Found"])
-def test_a_creation_that_nobody_took_is_tried_again(it: ConnectCluster, proxy: FaultProxy, fault: str) -> None:
+def test_a_creation_that_nobody_took_is_tried_again(it: ConnectCluster, proxy: FaultProxy, fault: str, client: Client) -> None:
     config = {**(it.client.config(NAME) or {}), "offset.partition.name": "again", "topic.prefix": "again"}
     proxy.faults = [fault]
     client(proxy).create("made-again", config, "STOPPED")
@@ -85,12 +90,12 @@ def test_a_creation_that_nobody_took_is_tried_again(it: ConnectCluster, proxy: F
 
 def test_a_creation_goes_to_the_worker_that_listens(it: ConnectCluster) -> None:
     config = {**(it.client.config(NAME) or {}), "offset.partition.name": "second", "topic.prefix": "second"}
-    Connect(f"http://127.0.0.1:1,{it.client.url}", patience_s=10).create("made-second", config, "STOPPED")
+    Connect(f"http://127.0.0.1:1,{it.client.url}", access=it.access, patience_s=10).create("made-second", config, "STOPPED")
     it.client.delete("made-second")
     it.client.wait_gone("made-second")
 
 
-def test_what_is_not_there_cannot_be_deleted(it: ConnectCluster, proxy: FaultProxy) -> None:
+def test_what_is_not_there_cannot_be_deleted(it: ConnectCluster, proxy: FaultProxy, client: Client) -> None:
     with pytest.raises(ConnectError, match="not found"):
         client(proxy).delete("none")
     proxy.faults = [MOMENT]  # it did nothing, so the 404 is no success of ours
@@ -99,7 +104,7 @@ def test_what_is_not_there_cannot_be_deleted(it: ConnectCluster, proxy: FaultPro
 
 
 @pytest.mark.parametrize("verb", ["stop", "pause", "resume"])
-def test_a_stop_or_a_pause_may_be_told_twice(it: ConnectCluster, proxy: FaultProxy, verb: str) -> None:
+def test_a_stop_or_a_pause_may_be_told_twice(it: ConnectCluster, proxy: FaultProxy, verb: str, client: Client) -> None:
     proxy.faults = ["fail", "drop"]
     getattr(client(proxy), verb)(NAME)
     assert [call[0] for call in proxy.seen] == ["PUT"] * 3
@@ -145,20 +150,20 @@ def test_no_message_about_a_configuration_repeats_its_secrets(it: ConnectCluster
         folder = str(it.folder(tmp_path / "configs", leak=config))
         for where, verb in COMMANDS if secret == password else COMMANDS[:1]:
             start = ["--state", str(it.root)] if where == "--state" else ["--url", it.client.url]
-            done = c360("connect", *start, verb[0], folder, *verb[1:])
+            done = c360("connect", *start, verb[0], folder, *verb[1:], **it.login)
             assert done.returncode in (1, 2), done
             assert "connection.uri" in done.stdout + done.stderr
             assert secret not in done.stdout + done.stderr
     assert "leak" not in it.client.names()
 
 
-def test_already_exists_is_final(it: ConnectCluster, proxy: FaultProxy) -> None:
+def test_already_exists_is_final(it: ConnectCluster, proxy: FaultProxy, client: Client) -> None:
     with pytest.raises(ConnectError, match="already exists"):
         client(proxy).create(NAME, it.client.config(NAME) or {})
     assert len(proxy.seen) == 1
 
 
-def test_a_worker_that_hangs_is_given_up_in_time(it: ConnectCluster) -> None:
+def test_a_worker_that_hangs_is_given_up_in_time(it: ConnectCluster, client: Client) -> None:
     with fault_proxy(it.client.url, hang_s=5) as proxy:
         proxy.faults = ["hang"] * 9
         with pytest.raises(ConnectUnavailableError, match="said nothing for 1 s"):
@@ -174,13 +179,13 @@ def test_a_worker_that_hangs_is_given_up_in_time(it: ConnectCluster) -> None:
         ("json:401:no", ConnectError, "refuses us"),
     ],
 )
-def test_what_is_no_worker_is_said_clearly(proxy: FaultProxy, fault: str, kind: type[C360Error], message: str) -> None:
+def test_what_is_no_worker_is_said_clearly(proxy: FaultProxy, fault: str, kind: type[C360Error], message: str, client: Client) -> None:
     proxy.faults = [fault] * 3
     with pytest.raises(kind, match=message):
         client(proxy, patience_s=0).names()
 
 
-def test_behind_a_prefix(it: ConnectCluster) -> None:
+def test_behind_a_prefix(it: ConnectCluster, client: Client) -> None:
     with fault_proxy(it.client.url, prefix="/kafka/connect") as proxy:
         assert client(proxy).config(NAME) == it.client.config(NAME)
         without = Connect(proxy.url.removesuffix("/kafka/connect"), patience_s=0)
@@ -189,19 +194,31 @@ def test_behind_a_prefix(it: ConnectCluster) -> None:
         assert "path prefix" in raised.value.hint
 
 
-def test_credentials_go_along_and_are_not_told(proxy: FaultProxy) -> None:
-    client(proxy, access=Access(token="t0ken")).names()
-    client(proxy, access=Access("ann", "hunter2")).names()
-    assert [call[2] for call in proxy.seen] == ["Bearer t0ken", requests.auth._basic_auth_str("ann", "hunter2")]
-    proxy.faults = ["json:403:no"]
-    with pytest.raises(ConnectError) as raised:
-        client(proxy, access=Access("ann", "hunter2")).names()
-    assert "hunter2" not in raised.value.message + raised.value.hint + repr(Access("ann", "hunter2"))
+def test_only_who_has_the_password_is_let_in_and_credentials_are_not_told(it: ConnectCluster, proxy: FaultProxy, client: Client) -> None:
+    strangers = [Access(token="t0ken"), Access("ann", "hunter2"), Access(it.access.user, "hunter2")]
+    for stranger in strangers:
+        with pytest.raises(ConnectError, match="refuses us") as raised:
+            client(proxy, access=stranger).names()
+        assert "hunter2" not in raised.value.message + raised.value.hint + repr(stranger)
+    assert NAME in client(proxy).names()
+    sent = [requests.auth._basic_auth_str(a.user, a.password) for a in (*strangers[1:], it.access)]
+    assert [call[2] for call in proxy.seen] == ["Bearer t0ken", *sent]
+
+
+def test_nobody_without_the_password_can_change_anything(it: ConnectCluster) -> None:
+    url, before = f"{it.client.url}/connectors", it.client.names()
+    for method, path in (("POST", f"/{NAME}/restart"), ("PUT", f"/{NAME}/stop"), ("DELETE", f"/{NAME}"), ("POST", "")):
+        answer = requests.request(method, url + path, json={"name": "theirs", "config": {}}, timeout=20)
+        assert (path, answer.status_code) == (path, 401)
+    assert it.client.names() == before
+    status = it.client.status(NAME)
+    assert status is not None
+    assert status.running
 
 
 def test_another_worker_of_the_list_is_asked(it: ConnectCluster, proxy: FaultProxy) -> None:
     proxy.faults = ["reset"] * 50
-    assert NAME in Connect(f"http://127.0.0.1:1,{proxy.url},{it.client.url}", patience_s=10).names()
+    assert NAME in Connect(f"http://127.0.0.1:1,{proxy.url},{it.client.url}", access=it.access, patience_s=10).names()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -231,7 +248,7 @@ def test_a_name_that_no_address_can_hold_is_refused_clearly(it: ConnectCluster, 
     assert set(it.client.names()) >= {NAME, "oltp-postgres", "web-clickstream"}
 
 
-def test_equal_configuration_is_not_deployed_again(it: ConnectCluster, proxy: FaultProxy) -> None:
+def test_equal_configuration_is_not_deployed_again(it: ConnectCluster, proxy: FaultProxy, client: Client) -> None:
     config = it.client.config(NAME) or {}
     assert client(proxy).deploy(NAME, config) is False
     assert [call[0] for call in proxy.seen] == ["GET"]

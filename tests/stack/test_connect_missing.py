@@ -269,7 +269,8 @@ def test_the_last_of_two_that_share_takes_what_they_shared(it: ConnectCluster, m
 def test_a_source_that_cannot_be_reached_is_said_before_anything_is_done(it: ConnectCluster, make: Make) -> None:
     scene = make(2)
     command = [sys.executable, "-m", "commerce360.cli.main", "connect", "--url", it.client.url, "delete", scene.name, "--purge", "--yes"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    env = {**os.environ, **it.login}
+    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done.stderr
     assert "cannot be resolved here" in done.stderr
     assert "MiB" not in done.stdout

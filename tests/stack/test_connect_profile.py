@@ -42,7 +42,7 @@ def properties(folder: Path, broker: SignedBroker, port: int) -> Path:
     (secrets / "kafka-jaas").write_text(JAAS.format(CONNECTION_STRING.replace("\\", "\\\\").replace('"', '\\"')))
     (folder / "none").mkdir()
     here = "127.0.0.1"
-    marks = {"bootstrap": f"{here}:1", "listen": here, "host": here, "registry": f"http://{here}:1", "replication": 1}
+    marks = {"bootstrap": f"{here}:1", "listen": here, "host": here, "registry": f"http://{here}:1", "replication": 1, "extensions": ""}
     file = render("connect.properties", folder / "worker.properties", port=port, plugins=folder / "none", **marks)
     trust = [f"{p}ssl.truststore.{k}" for p in ("", "producer.", "admin.") for k in ("type=PEM", f"location={broker.ca}")]
     known = (line for line in file.read_text().splitlines() if "converter" not in line)

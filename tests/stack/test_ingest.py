@@ -32,6 +32,7 @@ from commerce360.local.stack import INGEST, Stack
 from commerce360.local.state import SECRETS
 from connect_configs.client import Connect
 from connect_configs.files import configurations
+from connect_configs.http import Access
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SHOP = {"customers": 60, "products": 10, "past_orders": 40, "past_clicks": 30, "past_reviews": 20}
@@ -137,7 +138,9 @@ def test_no_secret_leaves_its_file(stack: Stack) -> None:
     secrets = [stack.state.secret(name) for name in SECRETS]
     url = stack.settings().connect.url
     parts = [f"{name}{part}" for name in configurations() for part in ("", "/config")]
-    shown = "".join(requests.get(f"{url}/connectors/{part}", timeout=20).text for part in parts)
+    http = stack.settings().connect.http()
+    assert requests.get(f"{url}/connectors", timeout=20).status_code == 401
+    shown = "".join(requests.get(f"{url}/connectors/{part}", timeout=20, **http).text for part in parts)
     logs = "".join(path.read_text(errors="replace") for path in (stack.state.root / "logs").iterdir())
     arguments = " ".join(" ".join(psutil.Process(pid).cmdline()) for name in INGEST for pid in stack.pids(name))
     for place in (shown, logs, arguments):
@@ -204,7 +207,7 @@ def test_nothing_is_lost_or_doubled_when_any_server_is_killed(stack: Stack, read
 def test_a_second_start_on_kept_state_deploys_and_reads_nothing_again(stack: Stack, read: Topics, tmp_path: Path) -> None:
     settings, before = stack.settings(), len(read.read("oltp.sales.customers"))
     pids = [pid for name in INGEST for pid in stack.pids(name)]
-    deployed = requests.get(f"{settings.connect.url}/connectors/oltp-postgres/config", timeout=20).json()
+    deployed = requests.get(f"{settings.connect.url}/connectors/oltp-postgres/config", timeout=20, **settings.connect.http()).json()
     stack.stop()
     assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
     assert list((stack.state.root / "run").glob("*.pid")) == []
@@ -212,7 +215,7 @@ def test_a_second_start_on_kept_state_deploys_and_reads_nothing_again(stack: Sta
     try:
         again.start(services=INGEST)
         assert again.settings().kafka == settings.kafka  # its ports were free again
-        client = Connect(again.settings().connect.url)
+        client = Connect(again.settings().connect.url, access=Access.of(again.settings().connect))
         assert client.config("oltp-postgres") == {k: v for k, v in deployed.items() if k != "name"}
         assert not any(client.deploy(name, config) for name, config in configurations().items())
         with psycopg.connect(again.settings().postgres.conninfo()) as shop:

@@ -19,6 +19,7 @@ from commerce360.local.stack import Stack
 from commerce360.provision.steps import STEPS
 from connect_configs.client import Connect
 from connect_configs.files import configurations
+from connect_configs.http import Access
 from schemas.access import CARE
 from schemas.topics import TOPICS
 from warehouse.client import Client
@@ -73,7 +74,7 @@ def test_empty_servers_get_everything_and_a_second_time_nothing(servers: Stack) 
     )
     with Client(care) as client:
         assert client.query("SELECT COUNT(*) AS n FROM COMMERCE360.CORE.DIM_CUSTOMER") == [{"n": 0}]
-    connect = Connect(settings.connect.url)
+    connect = Connect(settings.connect.url, access=Access.of(settings.connect))
     assert all(status is not None and status.running for status in map(connect.status, configurations()))
     secrets = [servers.state.secret(name) for name in ("postgres_superuser", "postgres_shop", "postgres_debezium")]
     assert not any(secret in first.stdout + first.stderr for secret in secrets)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from connect_configs.cluster import Cluster
 
 CHANGES, DEGRADED = 4, 5  # exit codes beside those of the errors
+CREDENTIALS = ("USER", "PASSWORD_FILE", "TOKEN_FILE", "CA_FILE")
 LOCAL = "local"  # name of the stack of this machine
 
 
@@ -60,20 +61,29 @@ def cluster_of(ctx: typer.Context, at_least_s: float = 0.0) -> Cluster:
 
 
 def _by_address(url: str, patience_s: float) -> Cluster:
+    """With the credentials of `C360_CONNECT__*`, if there are any."""
+    from connect_configs.client import Connect
     from connect_configs.contexts import Context
 
-    return Context("url", url, kafka=os.environ.get("C360_KAFKA__BOOTSTRAP", "")).cluster(os.environ, patience_s)
+    found = Context("url", url, kafka=os.environ.get("C360_KAFKA__BOOTSTRAP", "")).cluster(os.environ, patience_s)
+    if not any(os.environ.get(f"C360_CONNECT__{name}") for name in CREDENTIALS):
+        return found
+    from pydantic import ValidationError
+
+    from commerce360.settings import Connect as Endpoint
+    from commerce360.settings import Settings
+    from connect_configs.http import Access
+
+    try:
+        settings = Endpoint(**{**Settings().connect.model_dump(), "url": url})
+    except ValidationError as error:
+        raise ConfigError(f"{url}: {error.errors()[0]['msg']}", "see docs/connect.md") from error
+    return replace(found, client=Connect(url, access=Access.of(settings), patience_s=patience_s))
 
 
 def _of_environment(patience_s: float) -> Cluster:
-    """That of `C360_CONNECT__*`, with its credentials."""
-    from commerce360.settings import Settings
-    from connect_configs.client import Connect
-    from connect_configs.http import Access
-
-    settings, found = Settings().connect, _by_address(os.environ["C360_CONNECT__URL"], patience_s)
-    connect = Connect(settings.url, access=Access.of(settings), patience_s=patience_s)
-    return replace(found, client=connect)
+    """That of `C360_CONNECT__*`."""
+    return _by_address(os.environ["C360_CONNECT__URL"], patience_s)
 
 
 def _of_stack(folder: Path | None, patience_s: float) -> Cluster:

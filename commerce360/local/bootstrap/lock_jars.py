@@ -24,6 +24,7 @@ RESOLVED = {
     "kafka": [
         f"org.apache.kafka:kafka_2.13:{KAFKA}",
         f"org.apache.kafka:connect-runtime:{KAFKA}",
+        f"org.apache.kafka:connect-basic-auth-extension:{KAFKA}",
         f"org.apache.kafka:kafka-tools:{KAFKA}",
         "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",  # without it broker and Connect log nothing
     ],

@@ -14,7 +14,7 @@ import requests
 from commerce360.errors import ConfigError
 from commerce360.local.bootstrap import jars
 from commerce360.local.process import Command
-from commerce360.local.state import State
+from commerce360.local.state import CONNECT_USER, State, write_private
 
 # C1 only: halves the start under contention and lowers latency on two cores; these are I/O-bound services.
 SMALL_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")  # its counters would be files in /tmp
@@ -151,7 +151,14 @@ class Connect(JavaService):
             registry=f"http://127.0.0.1:{ports['registry']}/apis/ccompat/v7",
             replication=1,
             plugins=jars.group_dir("plugins"),
+            extensions="org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension",
         )
+        passwords = self.home / "passwords.properties"
+        write_private(passwords, f"{CONNECT_USER}={self.state.secret('connect')}\n")
+        render("connect.jaas", self.home / "jaas.conf", passwords=passwords)
+
+    def jvm(self, heap: str | None = None) -> list[str]:
+        return [*super().jvm(heap), f"-Djava.security.auth.login.config={self.home / 'jaas.conf'}"]
 
     def command(self) -> Command:
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
@@ -161,7 +168,8 @@ class Connect(JavaService):
     def ready(self) -> bool:
         """`/connectors` answers JSON only once the herder works; the port opens much earlier."""
         try:
-            reply = requests.get(f"http://127.0.0.1:{self.state.ports['connect']}/connectors", timeout=2)
+            login = (CONNECT_USER, self.state.secret("connect"))
+            reply = requests.get(f"http://127.0.0.1:{self.port}/connectors", timeout=2, auth=login)
             return reply.status_code == 200 and isinstance(reply.json(), list)
         except (requests.RequestException, ValueError):
             return False
