@@ -64,6 +64,10 @@ class Table:
     feed: bool = False  # tailed by the warehouse loader
     history_key: tuple[str, ...] = ()  # of a history: what identifies a source row. Key columns before it separate whole histories
 
+    def __hash__(self) -> int:
+        """Tables are keys of what a batch does for each row; equal ones have one name."""
+        return hash(self.name)
+
     @property
     def scope(self) -> tuple[str, ...]:
         """Key columns that separate histories which share a table, such as the shops of a group."""

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
 from stream_jobs.entity import Key, Row
+from stream_jobs.jsontext import writer
 
 CACHE_KIB = 65_536  # pages kept in memory; the rest is in an unnamed file in the system's temporary folder
 
@@ -24,7 +25,7 @@ def private_database() -> sqlite3.Connection:
     return made
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_text = writer()
 
 
 class RowStore:
@@ -71,7 +72,3 @@ class RowStore:
         row: Row = dict.fromkeys(self._names)
         row.update(zip(self._names, values, strict=False))
         return row
-
-
-def _text(parts: Sequence[object]) -> str:
-    return _encode(parts)

@@ -21,13 +21,13 @@ from schemas.topics import ORDER_EVENTS, ORDER_ITEMS, ORDERS
 from stream_jobs import wire
 from stream_jobs.entity import Contribution, Entity, Key, Record, RejectedError, Rejection, Row
 from stream_jobs.scd2.change import LAST_TS, canonical
-from stream_jobs.values import EPOCH, fitted, moment, money, timestamp
+from stream_jobs.values import EPOCH, fitter, moment, money, timestamp
 
 WEB, OLTP = 0, 1
 HEADER = 0  # the line_no of the header's own row
 HEADER_COLUMNS = ("customer_id", "ordered_at", "status", "currency", "campaign_id", "visitor_id")
 LINE_COLUMNS = ("product_id", "quantity", "unit_price", "discount", "unit_cost")
-TYPES = {c.name: c.type for c in tables.FCT_SALES.columns}
+FIT = {c.name: fitter(c.type) for c in tables.FCT_SALES.columns}
 MICROSECOND = dt.timedelta(microseconds=1)
 
 
@@ -81,12 +81,14 @@ class Sales:
             for line_no, group in found.payload.items():
                 _unite(groups, line_no, group)
         header = groups.get(HEADER)
+        head = _header_values(json.loads(header.text)) if header is not None and header.text else {}
         announced = any(g.announced for g in groups.values())
-        return [self._row(key[0], line_no, header, group, announced) for line_no, group in sorted(groups.items())], []
+        return [{**self._row(key[0], n, header, group, announced), **head, **_own(n, group)} for n, group in sorted(groups.items())], []
 
     def _row(self, order_id: str, line_no: int, header: Group | None, own: Group, announced: bool) -> Row:
+        """Without the values of header and line."""
         line = own if line_no != HEADER else None
-        row = {
+        return {
             **self._empty,
             "order_id": order_id,
             "line_no": line_no,
@@ -99,11 +101,6 @@ class Sales:
             "_header": own.stored() if line is None else None,
             "_line": own.stored() if line is not None else None,
         }
-        if header is not None and header.text:
-            row.update(_header_values(json.loads(header.text)))
-        if line is not None and line.text:
-            row.update(_line_values(json.loads(line.text)))
-        return row
 
     def _change(self, record: Record, envelope: Mapping[str, Any]) -> dict[str, dict[int, Group]]:
         op, source = envelope["op"], envelope["source"]
@@ -179,7 +176,7 @@ def _unite(groups: dict[int, Group], line_no: int, group: Group) -> None:
 def _check(order_id: Any, line_no: Any, values: Mapping[str, Any]) -> None:
     try:
         for column, value in {"order_id": order_id, "line_no": line_no, **values}.items():
-            fitted(TYPES[column], value)
+            FIT[column](value)
         if line_no == HEADER and (at := values["ordered_at"]) is not None and not FIRST_TIME <= moment(at) < END_OF_TIME:
             raise ValueError(f"ordered_at {at} is out of range")
         if line_no != HEADER:
@@ -207,6 +204,10 @@ def _line_values(values: Mapping[str, Any]) -> Row:
         "unit_cost": unit_cost,
         "cost": None if unit_cost is None else _total(quantity * unit_cost),
     }
+
+
+def _own(line_no: int, group: Group) -> Row:
+    return _line_values(json.loads(group.text)) if line_no != HEADER and group.text else {}
 
 
 def _total(amount: Decimal) -> Decimal:

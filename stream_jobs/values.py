@@ -13,6 +13,7 @@ from typing import Any
 
 from schemas.tables import Type
 
+END_OF_MONEY = Decimal(10**10)
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 INT_BITS = {"int": 31, "bigint": 63}
 FITTING = {("bigint", "bigint"), ("double", "double"), ("double", "bigint"), ("boolean", "boolean"), ("string", "string")}
@@ -67,9 +68,9 @@ def moment(text: Any) -> dt.datetime:
 def money(text: Any) -> Decimal:
     """An exact amount of at most 12 digits, two of them behind the point. Raises ValueError for anything else."""
     amount = Decimal(str(text))
-    if not amount.is_finite() or amount != round(amount, 2) or abs(amount) >= 10**10:
-        raise ValueError(f"{text!r} is not an amount")
-    return round(amount, 2)
+    if amount.is_finite() and abs(amount) < END_OF_MONEY and amount == (exact := round(amount, 2)):
+        return exact
+    raise ValueError(f"{text!r} is not an amount")
 
 
 def plain(value: Any) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stream_jobs.jsontext import writer
 from stream_jobs.scd2.roles import Roles
 
 UPSERTS = ("c", "u", "r")
@@ -43,12 +43,12 @@ class Change:
         return (PRECEDENCE[self.op], self.ts, self.text, _link(self.new_key), _link(self.old_key))
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_write = writer(sort_keys=True)
 
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys, no spaces, no escapes. Python compares texts by code point, as R7 wants."""
-    return "null" if value is None else _ENCODER.encode(value)
+    return "null" if value is None else _write(value)
 
 
 def _link(key: tuple[Any, ...] | None) -> str:

@@ -196,7 +196,8 @@ class Work:
     def _visitor(self, visitor_id: str) -> None:
         clicks = {row["event_id"]: row for row in self.memory.clicks_of(visitor_id)}
         before = self.memory.visits_of_visitor(visitor_id)
-        visits = visits_of(visitor_id, map(_event, clicks.values()), self.memory.orders_of_visitor(visitor_id))
+        orders = self.memory.orders_of_visitor(visitor_id) if clicks else ()
+        visits = visits_of(visitor_id, map(_event, clicks.values()), orders)
         for visit in visits:
             known = before.pop(visit.row["session_id"], None)
             for event_id in visit.event_ids if _moves_events(known, visit) else self._changed.intersection(visit.event_ids):
