@@ -233,11 +233,12 @@ class Stack:
         self.supervisor.start("loader")
 
     def _prepare_sources(self) -> None:
+        for name in ("postgres", "mongo"):
+            self.supervisor.wait_ready(name)
+        # Not before: the threads that wait import the same packages, and one that two threads import at once may fail half-way.
         from commerce360.provision import database
         from producers import seed
 
-        for name in ("postgres", "mongo"):
-            self.supervisor.wait_ready(name)
         database.prepare(self._settings)
         self.on_event(f"seeded the shop: {seed.run(self._settings)}")
 
