@@ -135,7 +135,7 @@ class Endpoint(BaseModel):
     @classmethod
     def _bare(cls, given: str) -> str:
         """An address is shown in messages."""
-        if "@" in given.partition("://")[2].partition("/")[0]:
+        if any("@" in address.partition("://")[2].partition("/")[0] for address in given.split(",")):
             raise ValueError("the address holds a user or a password: set *__USER and *__PASSWORD_FILE")
         return given
 

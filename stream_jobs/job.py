@@ -111,14 +111,23 @@ def main(settings: Settings, stop: threading.Event) -> None:
     fence, owner = Fence(settings.state / "run" / "lake.jvm.json"), Ownership(settings)
     if fence.clear():
         logger.warning("ended_orphan_jvm")
-    if owner.take(stop) and run(settings, fence, owner, stop):
-        owner.release()
+    if not owner.take(stop):
+        return
+    rests = False
+    try:
+        rests = run(settings, fence, owner, stop)
+    finally:
+        if rests:
+            owner.release()
+        else:
+            owner.leave()
 
 
 def run(settings: Settings, fence: Fence, owner: Ownership, stop: threading.Event) -> bool:
     """As `main`, for the owner of the lake. False when a batch was left that may still write."""
     inputs = Inputs(settings.kafka, settings.registry, [t.name for t in TOPICS])
     lake, checkpoint = Lake(settings.lake), Checkpoint(settings.lake)
+    owner.ensure_fresh()
     prepare_tables(lake, checkpoint, calendar=settings.calendar)
     schemas = RegistrySchemas(settings.registry)
     with ThreadPoolExecutor(2, "start") as threads:  # the JVM takes longest: all else happens beside it

@@ -68,7 +68,7 @@ def moment(text: Any) -> dt.datetime:
 def money(text: Any) -> Decimal:
     """An exact amount of at most 12 digits, two of them behind the point. Raises ValueError for anything else."""
     amount = Decimal(str(text))
-    if amount.is_finite() and abs(amount) < END_OF_MONEY and amount == (exact := round(amount, 2)):
+    if amount.is_finite() and -END_OF_MONEY < amount < END_OF_MONEY and amount == (exact := round(amount, 2)):
         return exact
     raise ValueError(f"{text!r} is not an amount")
 

@@ -201,6 +201,8 @@ class Stack:
             ready = answers(f"http://127.0.0.1:{port}{path}") if path else publishes(state.root, name, run / f"{name}.pid")
             return PythonService(name, module, env, state.data(name), ready, port)
 
+        lake = ours("lake", "stream_jobs.job")
+        lake.ready_timeout_s += settings.lake.lease_s  # of a job that was killed on a machine of another name
         made: dict[str, Service] = {
             "postgres": self._postgres,
             "mongo": Mongo(state, BUILD / "venv-mongo"),
@@ -209,7 +211,7 @@ class Stack:
             "connect": Connect(state, home, addresses.source_variables(state)),
             "page": ours("page", "bi.dashboard", "/", CARE),
             "warehouse": ours("warehouse", "commerce360.local.doubles.snowflake", "/health"),
-            "lake": ours("lake", "stream_jobs.job"),
+            "lake": lake,
             "sentiment": ours("sentiment", "stream_jobs.sentiment"),
             "loader": ours("loader", "warehouse.loader", user=LOADER),
             "shop": ours("shop", "producers.shop"),
@@ -219,10 +221,10 @@ class Stack:
         return [made[name] for name in EVERY if name in made]
 
     def _prepare_topics(self) -> None:
-        from commerce360.provision import registry, topics
-
         for name in ("kafka", "registry"):
             self.supervisor.wait_ready(name)
+        from commerce360.provision import registry, topics  # not before, see `_prepare_sources`
+
         topics.prepare(self._settings)
         registry.prepare(self._settings)
         self.supervisor.start("connect")

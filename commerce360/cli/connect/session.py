@@ -74,8 +74,9 @@ def _by_address(url: str, patience_s: float) -> Cluster:
     from commerce360.settings import Settings
     from connect_configs.http import Access
 
+    given = Settings().connect.model_dump()
     try:
-        settings = Endpoint(**{**Settings().connect.model_dump(), "url": url})
+        settings = Endpoint(**{**given, "url": url})
     except ValidationError as error:
         raise ConfigError(f"{url}: {error.errors()[0]['msg']}", "see docs/connect.md") from error
     return replace(found, client=Connect(url, access=Access.of(settings), patience_s=patience_s))

@@ -155,7 +155,7 @@ class Connect(JavaService):
         )
         passwords = self.home / "passwords.properties"
         write_private(passwords, f"{CONNECT_USER}={self.state.secret('connect')}\n")
-        render("connect.jaas", self.home / "jaas.conf", passwords=passwords)
+        render("connect.jaas", self.home / "jaas.conf", passwords=str(passwords).replace("\\", "\\\\").replace('"', '\\"'))
 
     def jvm(self, heap: str | None = None) -> list[str]:
         return [*super().jvm(heap), f"-Djava.security.auth.login.config={self.home / 'jaas.conf'}"]

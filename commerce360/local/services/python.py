@@ -43,7 +43,11 @@ class PythonService:
 
     def command(self) -> Command:
         path = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH", "")) if p)
-        env = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TMPDIR": str(self.temp), **self.variables}
+        from commerce360.local.environment import names
+
+        settings = names()  # those that the stack leaves open: what is meant for another cluster may contradict its own
+        others = {k: v for k, v in os.environ.items() if k not in settings}
+        env = {**others, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "TMPDIR": str(self.temp), **self.variables}
         return Command([sys.executable, "-m", self.module], env, self.home)
 
     def ready(self) -> bool:

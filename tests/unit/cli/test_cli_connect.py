@@ -54,6 +54,18 @@ def test_a_cluster_that_is_away_is_exit_code_3(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: Kafka Connect at http://127.0.0.1:1 does not answer: nothing listens there\nhint: ")
 
 
+def test_credentials_of_the_environment_go_with_an_address_and_never_in_plain_text(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter2\n")
+    login = {"C360_CONNECT__USER": "ops", "C360_CONNECT__PASSWORD_FILE": str(tmp_path / "password")}
+    near = c360("--url", "http://127.0.0.1:1", "--patience", "0", "status", home=tmp_path, **login)
+    assert near.returncode == 3, near.stderr
+    for url in ("http://connect.example.com", "http://127.0.0.1:1,http://connect.example.com"):
+        far = c360("--url", url, "--patience", "0", "status", home=tmp_path, **login)
+        assert (far.returncode, "in plain text" in far.stderr, "hunter2" in far.stderr) == (2, True, False), far.stderr
+    lost = c360("--url", "http://127.0.0.1:1", "status", home=tmp_path, **login | {"C360_CONNECT__PASSWORD_FILE": str(tmp_path / "none")})
+    assert (lost.returncode, "password of ops" in lost.stderr) == (2, True), lost.stderr
+
+
 def test_contexts_on_the_command_line(tmp_path: Path) -> None:
     plain = c360("context", "add", "prod", "https://h", "--user", "u", "--password", "hunter2", home=tmp_path)
     assert plain.returncode == 2

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
 
 from commerce360.settings import Lake, Settings
@@ -29,7 +31,7 @@ def job(place: Lake, tmp_path: Path) -> Iterator[Job]:
 
     yield start
     for owner in made:
-        owner._released.set()  # its thread must not outlive the folder
+        owner.leave()  # its thread must not outlive the folder
 
 
 def takes(owner: Ownership, timeout_s: float) -> bool:
@@ -44,7 +46,11 @@ def takes(owner: Ownership, timeout_s: float) -> bool:
 
 def falls_silent(owner: Ownership) -> None:
     """As a process that was killed, or halted."""
-    owner._released.set()
+    owner.leave()
+
+
+def put(owner: Ownership, number: int, text: bytes) -> None:
+    obstore.put(owner._store, f"owners/{number:012d}", text)
 
 
 def test_the_first_job_owns_the_lake(job: Job) -> None:
@@ -76,7 +82,7 @@ def test_a_silent_owner_is_succeeded_after_its_lease_and_may_not_write_then(job:
     began = time.monotonic()
     assert takes(second, 10)
     assert time.monotonic() - began >= LEASE_S
-    with pytest.raises(TakenOverError, match=r":/.*/b now"):
+    with pytest.raises(TakenOverError, match=r":/.*/b .*now"):
         first.ensure()
     with pytest.raises(TakenOverError):
         first.ensure_fresh()
@@ -88,9 +94,91 @@ def test_an_owner_that_wakes_up_sees_that_it_lost_the_lake(job: Job) -> None:
     assert takes(first, 5)
     falls_silent(first)
     assert takes(second, 10)
-    first._released.clear()
+    first._ended.clear()
     first._keep()
     assert first.lost
+    with pytest.raises(TakenOverError):
+        first.ensure_fresh()
+
+
+def test_a_machine_of_the_same_name_is_another_one(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = job("a")
+    assert takes(first, 5)
+    (tmp_path / "boot").write_text("another start of a machine\n")
+    monkeypatch.setattr("stream_jobs.ownership.BOOT", tmp_path / "boot")
+    assert not takes(job("a"), 2 * LEASE_S)
+    first.ensure()
+
+
+def test_a_waiting_job_that_was_halted_looks_again_before_it_takes(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it read before is old, however long ago that was."""
+    first, now = job("a"), [0.0]
+    second = job("b", lambda: now[0])
+    assert takes(first, 5)
+    read, stop, found = second._read, threading.Event(), list[Any]()
+
+    def halted(number: int) -> dict[str, Any] | None:
+        found.append(read(number))
+        if len(found) > 1:  # the answer is there, and then the machine sleeps
+            now[0] += 100 * LEASE_S
+            stop.set()
+        return found[0]
+
+    monkeypatch.setattr(second, "_read", halted)
+    assert not second.take(stop)
+    assert second.number == -1
+    first.ensure()
+
+
+def test_a_renewal_that_took_long_is_as_old_as_its_beginning(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    first = job("a", lambda: now[0])
+    assert takes(first, 5)
+    first.leave()
+    first._ended.clear()
+    write = first._write
+
+    def slow() -> None:
+        write()
+        now[0] += LEASE_S
+        first._ended.set()
+
+    monkeypatch.setattr(first, "_write", slow)
+    first._keep()
+    put(first, first.number + 1, b'{"who": "elsewhere"}')
+    with pytest.raises(TakenOverError, match="elsewhere"):
+        first.ensure_fresh()
+
+
+@pytest.mark.parametrize("text", [b"", b"\x00\x00", b"[1]", b"7", b'"who"', b'{"lease_s": "long"}'])
+def test_an_owner_of_whom_nothing_can_be_read_is_waited_for_once(job: Job, text: bytes) -> None:
+    owner = job("a")
+    put(owner, 9, text)
+    began = time.monotonic()
+    assert takes(owner, 10)
+    assert time.monotonic() - began >= LEASE_S
+    assert owner.number == 10
+
+
+def test_the_longer_lease_of_two_counts(job: Job) -> None:
+    owner = job("a")
+    put(owner, 0, b'{"who": "elsewhere", "lease_s": 60}')
+    assert not takes(owner, 2 * LEASE_S)
+
+
+def test_a_storage_that_does_not_answer_is_waited_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, asked = job("a"), list[int]()
+    newest = owner._newest
+
+    def failing() -> int:
+        asked.append(1)
+        if len(asked) < 4:
+            raise OSError("no answer")
+        return newest()
+
+    monkeypatch.setattr(owner, "_newest", failing)
+    assert takes(owner, 10)
+    assert len(asked) >= 4
 
 
 def test_a_job_of_the_same_state_folder_need_not_wait(job: Job) -> None:

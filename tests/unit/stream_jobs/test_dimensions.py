@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Any
 
@@ -239,9 +239,9 @@ def test_prices_are_exact():
     assert [(r["price"], r["cost"]) for r in rows] == [(Decimal("19.90"), None)]
 
 
-@pytest.mark.parametrize("text", ["1.005", "NaN", "Infinity", "1e11", "10000000000", None, "twelve"])
+@pytest.mark.parametrize("text", ["1.005", "NaN", "sNaN", "Infinity", "1e11", "-1e11", "1e1000000", "10000000000", None, "twelve"])
 def test_what_is_no_amount_is_refused(text: Any):
-    with pytest.raises((ValueError, ArithmeticError)):
+    with pytest.raises((ValueError, InvalidOperation)):  # what readers of records expect
         money(text)
 
 
