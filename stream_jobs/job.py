@@ -152,7 +152,11 @@ def run(settings: Settings, fence: Fence, owner: Ownership, stop: threading.Even
     compactor = threading.Thread(target=Compactor(Lake(settings.lake), TABLES).run, args=(stop,), name="compaction", daemon=True)
     compactor.start()
     logger.info("started_query", query_id=query.id)
-    watch(query, inputs, progress, owner, stop)
+    try:
+        watch(query, inputs, progress, owner, stop)
+    except UnavailableError:
+        gate.close(STOP_TIMEOUT_S)  # the process must not end within native code of a batch
+        raise
     return finish(query, gate, checkpoint)
 
 
