@@ -25,6 +25,7 @@ def run(name: str, main: Callable[[Settings, threading.Event], None]) -> None:
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: stop.set())
     logger.info("started_service")
+    code = 0
     try:
         if settings.metrics.port:
             from commerce360.telemetry.export import serve
@@ -33,5 +34,7 @@ def run(name: str, main: Callable[[Settings, threading.Event], None]) -> None:
         main(settings, stop)
     except C360Error as error:
         logger.error("failed_service", message=error.message, hint=error.hint)
-        sys.exit(error.exit_code)
+        code = error.exit_code
+    if code:  # not above: the error would keep clients alive until Python takes itself apart, and their native code fails then
+        sys.exit(code)
     logger.info("stopped_service")

@@ -155,7 +155,9 @@ def run(settings: Settings, fence: Fence, owner: Ownership, stop: threading.Even
     try:
         watch(query, inputs, progress, owner, stop)
     except UnavailableError:
-        gate.close(STOP_TIMEOUT_S)  # the process must not end within native code of a batch
+        stop.set()
+        gate.close(STOP_TIMEOUT_S)  # the process must not end within native code of a batch or of a compaction
+        compactor.join(STOP_TIMEOUT_S)
         raise
     return finish(query, gate, checkpoint)
 
