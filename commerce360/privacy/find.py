@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -82,8 +83,9 @@ class Finder:
                 yield f"lake: {folder}"
 
     def _has_file(self, path: Path) -> bool:
+        """A file that went while others were looked at holds nothing: processes write notes anew all the time, by way of another name."""
         left, most = b"", max(map(len, self.needles), default=1)
-        with path.open("rb") as file:
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             while part := file.read(CHUNK):
                 if self._has(left + part):
                     return True
