@@ -102,6 +102,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     try:
         done = made.run("c360 up --rate 5")
         assert done.returncode == 0, done.stdout + done.stderr
+        wait(lambda: "" if (told := made.run("c360 status")).returncode == 0 else told.stdout, WELL_S)  # the shop is the last one
         yield made
     finally:
         made.run("c360 down")
