@@ -5,6 +5,7 @@ Pages are read as they are (`infra/checks/runbook.py`); `c360` on the path gets 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -86,6 +87,11 @@ class Shell:
     def settings(self) -> Settings:
         return settings_of_running(self.state)
 
+    @property
+    def has_shop(self) -> bool:
+        services = json.loads(self.run("c360 status --json").stdout)["services"]
+        return bool(services.get("shop", {}).get("ready"))
+
     def halt(self, *services: str) -> None:
         for service in services:
             identity = Identity.load(self.state / "run" / f"{service}.pid")
@@ -102,7 +108,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     try:
         done = made.run("c360 up --rate 5")
         assert done.returncode == 0, done.stdout + done.stderr
-        wait(lambda: "" if (told := made.run("c360 status")).returncode == 0 else told.stdout, WELL_S)  # the shop is the last one
+        wait(lambda: "" if made.has_shop else "the shop is not ready", WELL_S)  # the last one, which asks the registry
         yield made
     finally:
         made.run("c360 down")
