@@ -120,11 +120,6 @@ def ours_halted(shell: Shell) -> None:
     shell.halt("registry", "lake", "loader", "sentiment")
 
 
-@pytest.fixture(scope="module")
-def servers_halted(shell: Shell) -> None:
-    shell.halt("kafka", "postgres")
-
-
 def wait(look: Callable[[], str], timeout_s: float) -> None:
     """Until `look` says nothing; fails with what it said last."""
     deadline = time.monotonic() + timeout_s
@@ -161,11 +156,13 @@ def test_a_service_that_hangs(shell: Shell, ours_halted: None) -> None:
     play(shell, "service-down", r"sentiment: has told nothing for \d+ s")
 
 
-def test_a_broker_that_hangs(shell: Shell, servers_halted: None) -> None:
+def test_a_broker_that_hangs(shell: Shell) -> None:
+    shell.halt("kafka")
     play(shell, "kafka-down", r"page: no answer from kafka")
 
 
-def test_a_database_that_hangs(shell: Shell, servers_halted: None) -> None:
+def test_a_database_that_hangs(shell: Shell) -> None:
+    shell.halt("postgres")
     play(shell, "source-down", r"page: no answer from postgres")
 
 
