@@ -58,6 +58,7 @@ class Inputs:
             for place, answer in asked.items():
                 behind[place.topic] += max(0, answer.result().offset - done[place.topic][place.partition])
         except KafkaException as error:
+            self._admin = None  # one that knows an older leader epoch than the broker's goes on asking with it
             raise UnavailableError(f"Kafka at {self.kafka.bootstrap} does not answer: {error}", "see `c360 logs kafka`") from error
         return behind
 

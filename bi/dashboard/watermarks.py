@@ -37,5 +37,6 @@ class Watermarks:
             try:
                 ends.setdefault(place.topic, {})[place.partition] = future.result().offset
             except KafkaException as error:
+                self._admin = None  # one that knows an older leader epoch than the broker's goes on asking with it
                 raise UnavailableError(f"no offset of {place.topic}: {error}") from error
         self.board.ends = ends
