@@ -24,7 +24,7 @@ from commerce360.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Not in `make test`: how the halted process leaves, by its exit code or within native code of a batch, differs from run to run.
+# Not in `make test`: it failed in one of two runs, and why is not known.
 pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(600)]
 LEASE_S = 4.0
 
