@@ -25,7 +25,7 @@ class Evolution:
         self.client = client
         self.lake = lake
         self._seen: set[tuple[str, str]] = set()  # (landing table, column) that the warehouse has
-        self._sent: dict[tuple[str, str], None] = {}  # those that it must have before the next batch is shown
+        self._sent: dict[tuple[Table, str], Place] = {}  # those that it must have once the table is committed up to that place
 
     def check(self, places: Mapping[Table, Place]) -> None:
         """After channels were opened: raises C360Error when values that were sent earlier have no column."""
@@ -35,20 +35,23 @@ class Evolution:
                 if not self._there(landing(table), column.name) and self._has_value(table, column, place):
                     raise _lost(landing(table), column.name)
 
-    def note(self, table: Table, part: pa.Table) -> None:
-        """These rows are sent now."""
+    def note(self, table: Table, part: pa.Table, place: Place) -> None:
+        """These rows, which end at that place, are sent now."""
         contract = {c.name for c in table.columns}
         for name in part.column_names:
             if name not in contract and (landing(table), name) not in self._seen and part[name].null_count < part.num_rows:
-                self._sent[landing(table), name] = None
+                self._sent.setdefault((table, name), place)
 
-    def confirm(self) -> None:
-        """Raises C360Error when a column of rows that are committed is not there."""
-        for table, name in list(self._sent):
-            if not self._there(table, name):
-                raise _lost(table, name)
-            self._seen.add((table, name))
-        self._sent = {}
+    def confirm(self, committed: Mapping[str, Place]) -> None:
+        """Raises C360Error when a column of rows that are committed (up to which place, by table) is not there.
+
+        Rows of later batches are on their way meanwhile: nothing can be said of their columns yet.
+        """
+        for table, name in [of for of, place in self._sent.items() if committed[of[0].name] >= place]:
+            if not self._there(landing(table), name):
+                raise _lost(landing(table), name)
+            self._seen.add((landing(table), name))
+            del self._sent[table, name]
 
     def _added(self, table: Table) -> tuple[Column, ...]:
         return self.lake.extended(table).columns[len(table.columns) :]

@@ -175,7 +175,7 @@ class Loader:
         stream = self.streams[table.name]
         before = stream.place
         for place, part in self.tail.parts(table, upto, before):
-            self.evolution.note(table, part)
+            self.evolution.note(table, part, place)
             stream.append(part, place)
             self._wait_for_room()
         if stream.place != before:
@@ -215,7 +215,7 @@ class Loader:
             if time.monotonic() - max(self._sent[0].at, self._came_further) > COMMIT_TIMEOUT_S:
                 raise _not_committed()
             return 0
-        self.evolution.confirm()
+        self.evolution.confirm(done)
         for sent in whole:
             if sent.rows is not None:
                 self.streams[BATCHES.name].append(sent.rows, sent.place)

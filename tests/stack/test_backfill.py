@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from in_process import c360
 from lake_writer import T0, LakeWriter, row
-from one_authority import new_trusted_state
+from local_ports import new_state
 
 from commerce360.errors import ConfigError
 from commerce360.lake import Lake
@@ -36,7 +36,7 @@ FIRST, SECOND, THIRD = (T0.date() + dt.timedelta(days=n) for n in range(3))
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack.open(new_trusted_state(tmp_path_factory.mktemp("backfill") / "state"))
+    stack = Stack.open(new_state(tmp_path_factory.mktemp("backfill") / "state"))
     try:
         stack.start_service("warehouse")
         prepare(stack.settings())

@@ -45,6 +45,7 @@ def interrupted(cluster: ConnectCluster, *args: str, signum: int = signal.SIGINT
 
 def test_a_healthy_cluster(cluster: ConnectCluster) -> None:
     wait("all are healthy", lambda: cluster.cli("status").code == 0)
+    wait("a heartbeat is read", lambda: entry(cluster, "oltp-postgres")["heartbeat_age_s"] is not None)
     done = cluster.cli("status")
     assert [line.split()[:3] for line in done.out.splitlines()] == [["name", "state", "tasks"], *([n, "RUNNING", "1/1"] for n in OURS)]
     found = cluster.cli("status", "--json").json

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lake_writer import row
 from load_checks import differences, view_differences, wait, wait_shown
-from one_authority import new_trusted_state
+from local_ports import new_state
 
 from commerce360.lake import Lake
 from commerce360.local.stack import Stack
@@ -31,7 +31,7 @@ SETTINGS = Calendar(fiscal_year_start=4, countries=("DE", "GB"))
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    stack = Stack.open(new_trusted_state(tmp_path / "state"))
+    stack = Stack.open(new_state(tmp_path / "state"))
     try:
         stack.start_service("warehouse")
         yield stack

@@ -18,7 +18,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from one_authority import new_trusted_state
+from local_ports import new_state
 from snowflake.connector.errors import DatabaseError
 from snowflake.ingest.streaming.streaming_ingest_error import StreamingIngestError
 
@@ -40,7 +40,7 @@ REAL = {"account": "local", "host": "127.0.0.1", "private_key_file": None, "stre
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack.open(new_trusted_state(tmp_path_factory.mktemp("warehouse") / "state"))
+    stack = Stack.open(new_state(tmp_path_factory.mktemp("warehouse") / "state"))
     try:
         stack.start_service("warehouse")
         yield stack
