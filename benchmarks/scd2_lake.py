@@ -180,7 +180,7 @@ class Opened:
         began = time.perf_counter()
         done = self._batch(frame, self.next_id)
         if self.next_id % LOOK_BATCHES == 0:
-            self.compactions += len(self.compactor.step())
+            self.compactions += sum(map(self.compactor.compact, self.compactor.due()))
         seconds = time.perf_counter() - began
         self.marks.finish(self.next_id)
         self.next_id += 1

@@ -143,8 +143,8 @@ class Lake:
         self._open.pop(table.name, None)
 
     def compact(self, table: Table, target_bytes: int) -> int:
-        """Make large files of small ones, in one commit that changes no row; how many files are gone."""
-        made = self.delta(table).optimize.compact(target_size=target_bytes)
+        """Make large files of small ones, in one commit that changes no row; how many files are gone. On one core."""
+        made = self.delta(table).optimize.compact(target_size=target_bytes, max_concurrent_tasks=1)
         return int(made["numFilesRemoved"])
 
     def properties(self, table: Table) -> dict[str, str]:

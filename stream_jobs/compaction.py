@@ -18,42 +18,47 @@ logger = log.get("lake")
 EVERY_COMMITS = 100  # of a table, between two compactions of it
 TARGET_BYTES = 32 * 1024 * 1024  # a file of this size is never written again
 LOOK_S = 10.0
+PAUSE_S = 5.0  # tables get their commits together: all of them in a row would keep a core from the batches for seconds
 
 
 class Compactor:
-    """Looks at one table after the other. `lake` is its own handle: it runs in a thread of its own."""
+    """`lake` is its own handle: it runs in a thread of its own."""
 
     def __init__(self, lake: Lake, tables: Sequence[Table]) -> None:
         self.lake = lake
         self.tables = tables
         self._done: dict[str, int] = {}  # table -> version behind its last compaction
 
-    def step(self) -> list[str]:
-        """Compact what has enough new commits; names of the tables. An append that came between is no error: the next step tries again."""
+    def due(self) -> list[Table]:
+        """Those with enough new commits."""
+        return [t for t in self.tables if self._version(t) - self._done.setdefault(t.name, self._last(t)) >= EVERY_COMMITS]
+
+    def compact(self, table: Table) -> bool:
+        """False when an append came between, which is no error: it stays due."""
         from deltalake.exceptions import CommitFailedError
 
-        compacted = []
-        for table in self.tables:
-            version = int(self.lake.delta(table).version())
-            if version - self._done.setdefault(table.name, self._last(table)) < EVERY_COMMITS:
-                continue
-            try:
-                files = self.lake.compact(table, TARGET_BYTES)
-            except CommitFailedError as error:
-                logger.warning("compaction_lost_a_race", table=table.name, error=str(error)[:200])
-                continue
-            self._done[table.name] = int(self.lake.delta(table).version())
-            logger.info("compacted", table=table.name, files=files)
-            compacted.append(table.name)
-        return compacted
+        try:
+            files = self.lake.compact(table, TARGET_BYTES)
+        except CommitFailedError as error:
+            logger.warning("compaction_lost_a_race", table=table.name, error=str(error)[:200])
+            return False
+        self._done[table.name] = self._version(table)
+        logger.info("compacted", table=table.name, files=files)
+        return True
 
     def run(self, stop: threading.Event) -> None:
         """Until the stop. Nothing that goes wrong here may end the job: the tables are right without it."""
         while not stop.wait(LOOK_S):
             try:
-                self.step()
+                for table in self.due():
+                    self.compact(table)
+                    if stop.wait(PAUSE_S):
+                        return
             except Exception as error:
                 logger.warning("compaction_failed", error=f"{type(error).__name__}: {str(error)[:300]}")
+
+    def _version(self, table: Table) -> int:
+        return int(self.lake.delta(table).version())
 
     def _last(self, table: Table) -> int:
         """Before this start nobody knows: as many commits as there are files is a good guess."""

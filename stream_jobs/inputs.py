@@ -5,17 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import requests
 
 from commerce360 import log
+from commerce360.end_offsets import EndOffsets
 from commerce360.errors import UnavailableError
 from commerce360.settings import Kafka, Registry
 from stream_jobs.checkpoint import Offsets
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
 
 logger = log.get("lake")
 
@@ -27,7 +24,7 @@ class Inputs:
         self.kafka = kafka
         self.registry = registry
         self.topics = tuple(topics)
-        self._admin: AdminClient | None = None
+        self._ends = EndOffsets(kafka)
 
     def wait(self, stop: threading.Event, timeout_s: float = 600.0) -> bool:
         """Block until all is there; False when `stop` was set before. Raises UnavailableError after `timeout_s`."""
@@ -45,35 +42,14 @@ class Inputs:
 
     def lag(self, done: Offsets) -> dict[str, int]:
         """Offsets of each topic that are committed in Kafka and not in `done`. Raises UnavailableError."""
-        from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
-        from confluent_kafka.admin._listoffsets import OffsetSpec
-
-        latest: OffsetSpec = OffsetSpec.latest()
-        wanted = {TopicPartition(t, p): latest for t, parts in done.items() for p in parts}
-        if not wanted:
-            return {}
-        asked = self._client().list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=5)
-        behind = dict.fromkeys(done, 0)
-        try:
-            for place, answer in asked.items():
-                behind[place.topic] += max(0, answer.result().offset - done[place.topic][place.partition])
-        except KafkaException as error:
-            self._admin = None  # one that knows an older leader epoch than the broker's goes on asking with it
-            raise UnavailableError(f"Kafka at {self.kafka.bootstrap} does not answer: {error}", "see `c360 logs kafka`") from error
-        return behind
-
-    def _client(self) -> AdminClient:
-        from confluent_kafka.admin import AdminClient
-
-        if self._admin is None:
-            self._admin = AdminClient(self.kafka.client(), logger=_silent())
-        return self._admin
+        ends = self._ends.of(done)
+        return {topic: sum(max(0, ends[topic][p] - offset) for p, offset in parts.items()) for topic, parts in done.items()}
 
     def _missing_topics(self) -> str:
         from confluent_kafka import KafkaException
 
         try:
-            found = self._client().list_topics(timeout=3).topics
+            found = self._ends.client.list_topics(timeout=3).topics
         except KafkaException:
             return f"Kafka at {self.kafka.bootstrap}"
         missing = [t for t in self.topics if t not in found or found[t].error is not None]
@@ -85,16 +61,6 @@ class Inputs:
         except requests.RequestException:
             return f"schema registry at {self.registry.url}"
         return ""
-
-
-def _silent() -> object:
-    """librdkafka repeats every refused connection; what matters is in our own events."""
-    import logging
-
-    quiet = logging.getLogger("c360.librdkafka")
-    quiet.addHandler(logging.NullHandler())
-    quiet.propagate = False
-    return quiet
 
 
 def kafka_options(kafka: Kafka, topics: Sequence[str], max_offsets: int) -> dict[str, str]:

@@ -21,9 +21,8 @@ from bi.dashboard.paths import Paths
 from bi.dashboard.polling import Poller
 from bi.dashboard.snapshots import Snapshots, began_at
 from bi.dashboard.telling import told
-from bi.dashboard.upstream import ConnectStates, MongoAnswers, RegistryAnswers, Slots
+from bi.dashboard.upstream import ConnectStates, MongoAnswers, RegistryAnswers, Slots, TopicEnds
 from bi.dashboard.warehouse import Numbers, OrderCheck
-from bi.dashboard.watermarks import Watermarks
 from commerce360 import log, metrics
 from commerce360.settings import Settings
 from commerce360.telemetry import export
@@ -72,7 +71,7 @@ def pollers(settings: Settings, board: Board, live: Live) -> list[Poller]:
     documents = [Poller("mongo", MongoAnswers(settings.mongo).poll, every_s=10.0)] if settings.mongo.model_fields_set else []
     return [
         Poller("files", Snapshots(settings.state, board).poll),
-        Poller("kafka", Watermarks(settings.kafka, board).poll),
+        Poller("kafka", TopicEnds(settings.kafka, board).poll),
         Poller("lake", Arrivals(settings.lake, board).poll),
         Poller("warehouse", Numbers(settings.warehouse, board, live.watched).poll, every_s=3.0, share=0.05),
         Poller("connect", ConnectStates(settings.connect, board).poll, every_s=5.0),

@@ -1,4 +1,4 @@
-"""What operators ask of the servers before the lake: connectors and their tasks, the registry, PostgreSQL's replication slots."""
+"""What operators ask of the servers before the lake: how far topics reach, connectors and their tasks, the registry, replication slots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 import requests
 
 from bi.dashboard.board import Board, Connectors, Slot
-from commerce360.settings import Connect, Mongo, Postgres, Registry
+from commerce360.end_offsets import EndOffsets
+from commerce360.settings import Connect, Kafka, Mongo, Postgres, Registry
+from schemas.topics import TOPICS
 
 TIMEOUT_S = 3
 # What is kept for a slot counts from restart_lsn: the log is needed from there, whatever was confirmed.
@@ -15,6 +17,16 @@ SLOTS = """
     SELECT slot_name, active, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint
     FROM pg_replication_slots WHERE database = current_database()
 """
+
+
+class TopicEnds:
+    def __init__(self, settings: Kafka, board: Board) -> None:
+        self.ends = EndOffsets(settings, TIMEOUT_S)
+        self.board = board
+
+    def poll(self) -> None:
+        """Raises UnavailableError."""
+        self.board.ends = self.ends.of({t.name: range(t.partitions) for t in TOPICS})
 
 
 class ConnectStates:

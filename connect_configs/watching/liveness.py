@@ -294,6 +294,9 @@ class KafkaLook:
         # Its own complaints would stand between the lines of the table.
         self._settings = {**settings, "log_level": 0, "socket.timeout.ms": int(CALL_S * 1000), "reconnect.backoff.max.ms": 1000}
         self._admin: AdminClient | None = None
+        self._fresh = (
+            False  # a client that knows an older leader epoch than the broker's goes on asking with it: the next look has a new one
+        )
         self._ends: dict[tuple[str, int], int] = {}
         self._ends_at = 0.0
 
@@ -311,8 +314,8 @@ class KafkaLook:
         from confluent_kafka import TopicPartition
         from confluent_kafka.admin import AdminClient, OffsetSpec
 
-        if self._admin is None:
-            self._admin = AdminClient(self._settings)
+        if self._admin is None or not self._fresh:
+            self._admin, self._fresh = AdminClient(self._settings), True
         there = self._admin.list_topics(timeout=CALL_S).topics
         beating = set(heartbeats.values())
         wanted = beating | {t for used in topics.values() for t in used}
@@ -360,8 +363,10 @@ class KafkaLook:
                 found[part.topic, part.partition] = (result.offset, result.timestamp)
             except KafkaException as error:
                 last = error
-        if last and not found:
-            raise last
+        if last:
+            self._fresh = False
+            if not found:
+                raise last
         return found
 
 

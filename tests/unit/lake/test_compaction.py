@@ -1,0 +1,73 @@
+"""Which tables are compacted, when, and that no row changes by it."""
+
+import datetime as dt
+import threading
+
+import pytest
+
+from commerce360.lake import Lake
+from schemas.tables import BATCHES, DIM_DATE
+from schemas.types import arrow_schema
+from stream_jobs import compaction
+from stream_jobs.compaction import Compactor
+
+TABLES = (BATCHES, DIM_DATE)
+FIRST = {BATCHES: {}, DIM_DATE: {"date_key": 20260301, "date": dt.date(2026, 3, 1)}}  # what may not be null
+
+
+@pytest.fixture
+def lake(place, monkeypatch):
+    monkeypatch.setattr(compaction, "EVERY_COMMITS", 3)
+    found = Lake(place)
+    for table in TABLES:
+        found.create(table)
+    return found
+
+
+def append(lake, table, commits):
+    """A row a commit."""
+    for _ in range(commits):
+        lake.append(table, [dict.fromkeys(arrow_schema(table).names) | FIRST[table] | {"batch_id": lake.delta(table).version()}], "q", 0)
+
+
+def files(lake, table):
+    return len(lake.delta(table).file_uris())
+
+
+def test_a_table_is_due_after_enough_commits_and_not_again_before_as_many(lake):
+    compactor = Compactor(Lake(lake.settings), TABLES)
+    assert compactor.due() == []
+    append(lake, BATCHES, 3)
+    assert compactor.due() == [BATCHES]
+    before = lake.query(BATCHES, "SELECT * FROM batches")
+    assert compactor.compact(BATCHES)
+    assert (files(lake, BATCHES), compactor.due()) == (1, [])
+    assert lake.query(BATCHES, "SELECT * FROM batches").equals(before)
+    append(lake, BATCHES, 2)
+    assert compactor.due() == []
+
+
+def test_at_its_start_it_takes_each_file_for_a_commit(lake):
+    append(lake, BATCHES, 3)
+    assert Compactor(Lake(lake.settings), TABLES).due() == [BATCHES]
+    assert Compactor(Lake(lake.settings), TABLES).compact(BATCHES)
+    append(lake, BATCHES, 1)
+    assert Compactor(Lake(lake.settings), TABLES).due() == []
+
+
+def test_between_two_tables_it_leaves_the_processor_to_the_batches(lake):
+    class Stop(threading.Event):
+        def __init__(self):
+            super().__init__()
+            self.waits = []
+
+        def wait(self, timeout=None):
+            self.waits.append((timeout, [files(lake, t) for t in TABLES]))
+            return len(self.waits) > 3
+
+    for table in TABLES:
+        append(lake, table, 3)
+    stop = Stop()
+    Compactor(Lake(lake.settings), TABLES).run(stop)
+    look, pause = compaction.LOOK_S, compaction.PAUSE_S
+    assert stop.waits == [(look, [3, 3]), (pause, [1, 3]), (pause, [1, 1]), (look, [1, 1])]
