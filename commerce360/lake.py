@@ -147,6 +147,12 @@ class Lake:
         made = self.delta(table).optimize.compact(target_size=target_bytes, max_concurrent_tasks=1)
         return int(made["numFilesRemoved"])
 
+    def checkpoint(self, table: Table) -> None:
+        """Write down the newest version, so that readers need no log of before, and remove logs that are older than the table keeps them."""
+        found = self.delta(table)
+        found.create_checkpoint()
+        found.cleanup_metadata()
+
     def properties(self, table: Table) -> dict[str, str]:
         return dict(self.delta(table).metadata().configuration)
 

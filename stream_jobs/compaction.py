@@ -39,6 +39,7 @@ class Compactor:
 
         try:
             files = self.lake.compact(table, TARGET_BYTES)
+            self.lake.checkpoint(table)
         except CommitFailedError as error:
             logger.warning("compaction_lost_a_race", table=table.name, error=str(error)[:200])
             return False

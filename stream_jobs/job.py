@@ -17,7 +17,7 @@ from commerce360.errors import UnavailableError
 from commerce360.lake import Lake
 from commerce360.settings import Calendar as CalendarSettings
 from commerce360.settings import Settings
-from schemas.tables import TABLES, Table
+from schemas.tables import RECORDS, TABLES, Table
 from schemas.topics import TOPICS
 from stream_jobs import calendar_log
 from stream_jobs.batch import Batch, Done
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 logger = log.get("lake")
 CHECKPOINT_INTERVAL = 100  # commits from one Delta checkpoint to the next; each table adds its place, so that they never meet
+SPARK_CHECKPOINT_INTERVAL = 10_000  # of bronze, whose batch would wait for seconds: the compaction makes them beside the batches
 STOP_TIMEOUT_S = 20.0
 MARK_TIMEOUT_S = 2.0
 
@@ -79,7 +80,7 @@ def prepare_tables(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] =
     query_id = checkpoint.create()
     for place, table in enumerate(tables):
         if not lake.exists(table):
-            lake.create(table, CHECKPOINT_INTERVAL + 7 * place)
+            lake.create(table, SPARK_CHECKPOINT_INTERVAL if table is RECORDS else CHECKPOINT_INTERVAL + 7 * place)
     if made := calendar_log.keep(lake, calendar or CalendarSettings(), query_id):
         logger.info("kept_calendar", **{name.replace(".", "_"): rows for name, rows in made.items()})
     return query_id

@@ -1,10 +1,13 @@
 """Which tables are compacted, when, and that no row changes by it."""
 
 import datetime as dt
+import json
 import threading
 
+import obstore
 import pytest
 
+from commerce360.adls import open_store
 from commerce360.lake import Lake
 from schemas.tables import BATCHES, DIM_DATE
 from schemas.types import arrow_schema
@@ -34,6 +37,11 @@ def files(lake, table):
     return len(lake.delta(table).file_uris())
 
 
+def checkpoint(lake, table):
+    """The newest one of the table."""
+    return json.loads(obstore.get(open_store(lake.uri(table), lake.settings), "_delta_log/_last_checkpoint").bytes().to_bytes())
+
+
 def test_a_table_is_due_after_enough_commits_and_not_again_before_as_many(lake):
     compactor = Compactor(Lake(lake.settings), TABLES)
     assert compactor.due() == []
@@ -42,6 +50,7 @@ def test_a_table_is_due_after_enough_commits_and_not_again_before_as_many(lake):
     before = lake.query(BATCHES, "SELECT * FROM batches")
     assert compactor.compact(BATCHES)
     assert (files(lake, BATCHES), compactor.due()) == (1, [])
+    assert checkpoint(lake, BATCHES)["version"] == lake.delta(BATCHES).version()
     assert lake.query(BATCHES, "SELECT * FROM batches").equals(before)
     append(lake, BATCHES, 2)
     assert compactor.due() == []
