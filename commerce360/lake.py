@@ -148,7 +148,7 @@ class Lake:
         return int(made["numFilesRemoved"])
 
     def checkpoint(self, table: Table) -> None:
-        """Write down the newest version, so that readers need no log of before, and remove logs that are older than the table keeps them."""
+        """Write down the newest version, so that readers need no log of before; logs older than the table keeps are removed."""
         found = self.delta(table)
         found.create_checkpoint()
         found.cleanup_metadata()

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 
 from commerce360 import log
 from commerce360.lake import Lake
-from schemas.tables import Table
+from schemas.tables import RECORDS, Table
 
 logger = log.get("lake")
 EVERY_COMMITS = 100  # of a table, between two compactions of it
+# Of a table that Spark writes: behind somebody else's commit its next one reads the state of the table anew, for a second and more.
+EVERY_COMMITS_OF_SPARK = {RECORDS: 500}
 TARGET_BYTES = 32 * 1024 * 1024  # a file of this size is never written again
 LOOK_S = 10.0
 PAUSE_S = 5.0  # tables get their commits together: all of them in a row would keep a core from the batches for seconds
@@ -31,7 +33,7 @@ class Compactor:
 
     def due(self) -> list[Table]:
         """Those with enough new commits."""
-        return [t for t in self.tables if self._version(t) - self._done.setdefault(t.name, self._last(t)) >= EVERY_COMMITS]
+        return [t for t in self.tables if self._new_commits(t) >= EVERY_COMMITS_OF_SPARK.get(t, EVERY_COMMITS)]
 
     def compact(self, table: Table) -> bool:
         """False when an append came between, which is no error: it stays due."""
@@ -57,6 +59,9 @@ class Compactor:
                         return
             except Exception as error:
                 logger.warning("compaction_failed", error=f"{type(error).__name__}: {str(error)[:300]}")
+
+    def _new_commits(self, table: Table) -> int:
+        return self._version(table) - self._done.setdefault(table.name, self._last(table))
 
     def _version(self, table: Table) -> int:
         return int(self.lake.delta(table).version())

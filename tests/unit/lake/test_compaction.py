@@ -56,6 +56,16 @@ def test_a_table_is_due_after_enough_commits_and_not_again_before_as_many(lake):
     assert compactor.due() == []
 
 
+def test_a_table_that_spark_writes_rests_longer(lake, monkeypatch):
+    monkeypatch.setattr(compaction, "EVERY_COMMITS_OF_SPARK", {BATCHES: 5})
+    for table in TABLES:
+        append(lake, table, 4)
+    compactor = Compactor(Lake(lake.settings), TABLES)
+    assert compactor.due() == [DIM_DATE]
+    append(lake, BATCHES, 1)
+    assert compactor.due() == [BATCHES, DIM_DATE]
+
+
 def test_at_its_start_it_takes_each_file_for_a_commit(lake):
     append(lake, BATCHES, 3)
     assert Compactor(Lake(lake.settings), TABLES).due() == [BATCHES]
