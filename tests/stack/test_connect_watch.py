@@ -83,6 +83,7 @@ def test_names(cluster: ConnectCluster) -> None:
     assert config is not None
     cluster.client.create(odd, {**config, "slot.name": "c360_never"}, "STOPPED")
     try:
+        wait("the cluster knows it", lambda: odd in cluster.cli("status").out)
         done = cluster.cli("status", odd)
         assert (done.code, done.out.splitlines()[1].split("  ")[0]) == (0, odd)
     finally:
