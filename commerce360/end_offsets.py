@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 from commerce360.errors import UnavailableError
@@ -49,6 +50,7 @@ class EndOffsets:
         return found
 
 
+@cache
 def _silent() -> logging.Logger:
     """librdkafka repeats every refused connection; what matters is in our own events."""
     quiet = logging.getLogger("c360.librdkafka")

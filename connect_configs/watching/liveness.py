@@ -294,9 +294,8 @@ class KafkaLook:
         # Its own complaints would stand between the lines of the table.
         self._settings = {**settings, "log_level": 0, "socket.timeout.ms": int(CALL_S * 1000), "reconnect.backoff.max.ms": 1000}
         self._admin: AdminClient | None = None
-        self._fresh = (
-            False  # a client that knows an older leader epoch than the broker's goes on asking with it: the next look has a new one
-        )
+        # A client that knows an older leader epoch than the broker's goes on asking with it: behind an error the next look has a new one.
+        self._fresh = False
         self._ends: dict[tuple[str, int], int] = {}
         self._ends_at = 0.0
 
