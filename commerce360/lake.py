@@ -1,13 +1,16 @@
 """The lake without Spark: create, append and read Delta tables through delta-rs.
 
-Every table has one writer (the lake job), which stamps each commit with the query and batch that made it; anybody may read.
+Every table has one writer (the lake job), which stamps each commit with the query and batch that made it; anybody may read. A writer of
+before, that was halted inside a commit, is kept out by what Delta does itself: a commit fails when the table's properties changed since the
+version that it was made for. So whoever may write is asked behind the look at that version, and whoever takes over changes a property
+(`stream_jobs.ownership`).
 Works on paths and on object stores alike: addresses come from `Settings.lake`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -42,10 +45,14 @@ class Commit:
 
 
 class Lake:
-    """A handle on all tables of one lake. Opens nothing before it is used; not for sharing between threads."""
+    """A handle on all tables of one lake. Opens nothing before it is used; not for sharing between threads.
 
-    def __init__(self, settings: LakeSettings) -> None:
+    `guard` is asked before each commit, and raises when this process may not write (any more).
+    """
+
+    def __init__(self, settings: LakeSettings, guard: Callable[[], None] | None = None) -> None:
         self.settings = settings
+        self.guard = guard
         self._open: dict[str, DeltaTable] = {}
 
     @cached_property
@@ -86,23 +93,33 @@ class Lake:
             found.update_incremental()
         return found
 
+    def _to_write(self, table: Table) -> DeltaTable:
+        """As `delta`, for one commit: nothing may look at the newest version again between this and the commit."""
+        found = self.delta(table)
+        if self.guard:
+            self.guard()
+        return found
+
     def arrow(self, table: Table, rows: Sequence[dict[str, Any]]) -> pa.Table:
         import pyarrow as pa
 
         return pa.Table.from_pylist(list(rows), schema=arrow_schema(table))
 
     def append(self, table: Table, rows: Sequence[dict[str, Any]] | pa.Table, query_id: str, batch_id: int) -> int:
-        """Append in one commit, stamped; returns the new version. A column that the table does not have yet is added to it."""
+        """Append in one commit, stamped; returns the new version. A column that the table does not have yet is added to it.
+
+        Raises deltalake's CommitFailedError when somebody changed the table's columns or properties meanwhile.
+        """
         from deltalake import CommitProperties, write_deltalake
 
         data = self.arrow(table, rows) if isinstance(rows, Sequence) else rows
-        target = self.delta(table)
         stamp = CommitProperties(custom_metadata={STAMP: json.dumps({"query": query_id, "batch": batch_id})})
-        merge = "merge" if self._columns(table).keys() != set(data.schema.names) else None
+        target = self._to_write(table)
+        merge = "merge" if {f.name for f in target.schema().fields} != set(data.schema.names) else None
         write_deltalake(target, data, mode="append", schema_mode=merge, commit_properties=stamp)
         if merge:
             del self._open[table.name]  # its schema is read anew
-        return int(self.delta(table).version())
+        return int(target.version())
 
     def known(self, table: Table) -> Table:
         """The contract without columns that the Delta table does not have: what can be asked of it now."""
@@ -125,7 +142,7 @@ class Lake:
         missing = [c.name for c in table.columns if c.name not in self._columns(table)]
         if missing:
             wanted = {f.name: f for f in Schema.from_arrow(arrow_schema(table)).fields}
-            self.delta(table).alter.add_columns([wanted[name] for name in missing])
+            self._to_write(table).alter.add_columns([wanted[name] for name in missing])
             del self._open[table.name]  # its schema is read anew
 
     def replace(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
@@ -144,7 +161,7 @@ class Lake:
 
     def compact(self, table: Table, target_bytes: int) -> int:
         """Make large files of small ones, in one commit that changes no row; how many files are gone. On one core."""
-        made = self.delta(table).optimize.compact(target_size=target_bytes, max_concurrent_tasks=1)
+        made = self._to_write(table).optimize.compact(target_size=target_bytes, max_concurrent_tasks=1)
         return int(made["numFilesRemoved"])
 
     def checkpoint(self, table: Table) -> None:
@@ -157,7 +174,7 @@ class Lake:
         return dict(self.delta(table).metadata().configuration)
 
     def set_properties(self, table: Table, values: dict[str, str]) -> None:
-        self.delta(table).alter.set_table_properties(values, raise_if_not_exists=False)
+        self._to_write(table).alter.set_table_properties(values, raise_if_not_exists=False)
 
     def batches_of(self, table: Table, sql: str) -> Iterator[pa.RecordBatch]:
         """As `query`, a part at a time."""

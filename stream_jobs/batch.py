@@ -108,7 +108,7 @@ class Batch:
     ) -> None:
         """`tables`: all that a reader of the lake bounds by its last complete batch. `view`: None where nobody keeps the 360 view.
 
-        `owner`: None where nobody else can write.
+        `owner`: None where nobody else can write. It is asked for what Spark writes; `lake` has a guard of its own.
         """
         self.lake = lake
         self.checkpoint = checkpoint
@@ -301,8 +301,6 @@ class Batch:
     def _append(self, table: Table, rows: Sequence[Row] | pa.Table, batch_id: int) -> None:
         """No commit for no rows."""
         if len(rows):
-            if self.owner:
-                self.owner.ensure_fresh()
             with self._timed(table.entity):
                 self.lake.append(table, rows, self.query_id, batch_id)
             self.reached(table.name, batch_id)

@@ -5,12 +5,15 @@ It ends when its query ends: the supervisor starts it again, and it goes on from
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from obstore.exceptions import BaseError
 
 from commerce360 import log, service
 from commerce360.errors import UnavailableError
@@ -127,13 +130,13 @@ def main(settings: Settings, stop: threading.Event) -> None:
 def run(settings: Settings, fence: Fence, owner: Ownership, stop: threading.Event) -> bool:
     """As `main`, for the owner of the lake. False when a batch was left that may still write."""
     inputs = Inputs(settings.kafka, settings.registry, [t.name for t in TOPICS])
-    lake, checkpoint = Lake(settings.lake), Checkpoint(settings.lake)
-    owner.ensure_fresh()
+    lake, checkpoint = Lake(settings.lake, owner.ensure_fresh), Checkpoint(settings.lake)
+    owner.fence(lake, TABLES)
     prepare_tables(lake, checkpoint, calendar=settings.calendar)
     schemas = RegistrySchemas(settings.registry)
     with ThreadPoolExecutor(2, "start") as threads:  # the JVM takes longest: all else happens beside it
         waiting = threads.submit(inputs.wait, stop)
-        folding = threads.submit(open_folds, Lake(settings.lake), schemas)
+        folding = threads.submit(open_folds, Lake(settings.lake, owner.ensure_fresh), schemas)
         session = open_session(settings.lake, scratch(settings.state))
         if settings.lake.session == "own":  # the cluster's JVM is its driver, and lives on
             fence.mark(jvm_pid(session))
@@ -150,7 +153,8 @@ def run(settings: Settings, fence: Fence, owner: Ownership, stop: threading.Even
 
     gate = Gate(Batch(lake, checkpoint, folds, schemas, view=view, calendar=settings.calendar, owner=owner), note)
     query = start_query(session, settings, gate)
-    compactor = threading.Thread(target=Compactor(Lake(settings.lake), TABLES).run, args=(stop,), name="compaction", daemon=True)
+    compaction = Compactor(Lake(settings.lake, owner.ensure_fresh), TABLES)
+    compactor = threading.Thread(target=compaction.run, args=(stop,), name="compaction", daemon=True)
     compactor.start()
     logger.info("started_query", query_id=query.id)
     try:
@@ -174,6 +178,8 @@ def watch(query: StreamingQuery, inputs: Inputs, progress: Progress, owner: Owne
         if owner.lost:
             owner.ensure()
         if not query.isActive:
+            with contextlib.suppress(BaseError, OSError):  # of a storage that does not answer: then the query's end is what is known
+                owner.ensure()
             raise UnavailableError(f"the lake query ended: {_cause(query)}", "it goes on from its checkpoint when started again")
         if time.monotonic() - asked > 1.0:
             try:

@@ -6,7 +6,13 @@ released, or has not changed for a whole lease by the waiting job's own clock: c
 before each batch whether there is a higher number, and before each commit when the last look that was followed by a renewal began more than
 half a lease ago; times are taken before the storage is asked, so that an answer that comes late is an old one.
 
-What is left: an owner that is halted for more than half a lease *between* such a look and the end of the commit that follows.
+An owner that is halted between such a look and the end of the commit that follows cannot look any more. So whoever takes the lake from one
+that did not release it sets a property of every table first (`fence`): Delta, in delta-rs and in Spark, fails a commit when the table's
+properties changed since the version that it was made for, and `Lake` reads that version before it asks whether it may write. What lands
+before the property is set is read by the new owner, who reads all of its state afterwards.
+
+What is left: Spark reads bronze's version a moment after the look. An owner that is halted in that very moment, for a whole lease, appends
+the batch's records a second time.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +32,15 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from commerce360 import log
 from commerce360.adls import open_store
 from commerce360.errors import UnavailableError
+from commerce360.lake import Lake
 from commerce360.settings import Settings
+from schemas.tables import Table
 
 logger = log.get("lake")
 FOLDER = "owners"
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # tells machines apart that have one name, such as two of a stateful set
 RENEWED_S, ENDED_S = 5.0, 10.0
+OWNER = "c360.owner"  # property of a table: the number of the last owner that fenced it
 
 
 class TakenOverError(UnavailableError):
@@ -39,7 +48,7 @@ class TakenOverError(UnavailableError):
 
 
 class Ownership:
-    """`take`, `ensure` before writing, then `release` or `leave`. `clock`: seconds that go on while a machine sleeps."""
+    """`take`, `fence`, `ensure` before writing, then `release` or `leave`. `clock`: seconds that go on while a machine sleeps."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME)) -> None:
         self.lease_s = settings.lake.lease_s
@@ -47,6 +56,7 @@ class Ownership:
         self.who = f"{socket.gethostname()}:{settings.state.absolute()} {boot}".strip()
         self.clock = clock
         self.number = -1
+        self.fenced = False  # nothing that an owner of before began can land any more
         self.lost = False  # as seen between two batches
         self._store = open_store(settings.lake.checkpoint, settings.lake)
         self._beats = 0
@@ -68,8 +78,10 @@ class Ownership:
                 found = self._read(newest)
                 if seen != (newest, found):
                     seen, since = (newest, found), now
-                if self._is_free(newest, found, now - since) and self._make(newest + 1, now):
-                    return True
+                if self._is_free(newest, found, now - since):
+                    self.fenced = self._rests(newest, found)
+                    if self._make(newest + 1, now):
+                        return True
             except (BaseError, OSError) as error:
                 logger.warning("missed_lease", message=str(error)[:200])
                 seen = None
@@ -79,6 +91,20 @@ class Ownership:
                     told = True
             if stop.wait(min(1.0, self.lease_s / 20)):
                 return False
+
+    def fence(self, lake: Lake, tables: Sequence[Table]) -> None:
+        """Make commits fail that owners of before began and did not end. Comes before anything of the tables is read or written.
+
+        Raises what the storage raises; the next start does it again.
+        """
+        if self.fenced:
+            return
+        for table in tables:
+            if lake.exists(table):
+                lake.set_properties(table, {OWNER: str(self.number)})
+        self.fenced = True
+        self._write()
+        logger.info("fenced_lake", owner=self.number)
 
     def ensure(self) -> None:
         """Raises TakenOverError when another job has taken the lake since."""
@@ -114,6 +140,12 @@ class Ownership:
         longest = max(self.lease_s, lease_s if isinstance(lease_s, int | float) else 0)
         return bool(found.get("released")) or found.get("who") == self.who or silent_s >= longest
 
+    def _rests(self, newest: int, found: dict[str, Any] | None) -> bool:
+        """Whether the owner of before, and those before it, write nothing any more."""
+        if found is None:
+            return newest < 0
+        return found.get("fenced") is True and (bool(found.get("released")) or found.get("who") == self.who)
+
     def _keep(self) -> None:
         """Tell that this job lives until it is to end, or another one has taken the lake. A failure is told, and tried again."""
         while not self._ended.wait(min(RENEWED_S, self.lease_s / 4)):
@@ -147,7 +179,7 @@ class Ownership:
         obstore.put(self._store, _name(self.number), self._text())
 
     def _text(self) -> bytes:
-        told = {"who": self.who, "lease_s": self.lease_s, "beats": self._beats, "released": self._released}
+        told = {"who": self.who, "lease_s": self.lease_s, "beats": self._beats, "fenced": self.fenced, "released": self._released}
         return json.dumps(told).encode()
 
     def _newest(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,16 +12,31 @@ from typing import Any
 
 import obstore
 import pytest
+from deltalake.exceptions import CommitFailedError
 
-from commerce360.settings import Lake, Settings
-from stream_jobs.ownership import Ownership, TakenOverError
+from commerce360.lake import Lake
+from commerce360.settings import Lake as LakeSettings
+from commerce360.settings import Settings
+from schemas.tables import DEAD_LETTERS, DIM_CUSTOMER
+from stream_jobs.ownership import OWNER, Ownership, TakenOverError
 
 LEASE_S = 1.0
+LETTER = {
+    "topic": "orders",
+    "partition": 0,
+    "offset": 1,
+    "reason": "malformed",
+    "detail": "",
+    "kafka_ts": dt.datetime(2026, 11, 1, tzinfo=dt.UTC),
+    "key": b"k",
+    "value": b"v",
+    "batch_id": 0,
+}
 Job = Callable[..., Ownership]
 
 
 @pytest.fixture
-def job(place: Lake, tmp_path: Path) -> Iterator[Job]:
+def job(place: LakeSettings, tmp_path: Path) -> Iterator[Job]:
     """A lake job with a state folder of its own, as one of another machine would have it."""
     made: list[Ownership] = []
 
@@ -219,3 +235,93 @@ def test_old_files_are_removed(job: Job, place: Lake) -> None:
     assert owner.number == 5
     assert owner._newest() == 5
     assert [n for n in range(6) if owner._read(n) is not None] == [5]
+
+
+# --- what an owner began before it was halted
+
+
+def test_only_who_takes_it_from_one_that_may_still_write_has_to_fence(job: Job) -> None:
+    def takes_as(name: str) -> Ownership:
+        owner = job(name)
+        assert takes(owner, 10)
+        return owner
+
+    first = takes_as("a")
+    assert first.fenced, "an empty lake"
+    first.release()
+    second = takes_as("b")
+    assert second.fenced, "released"
+    falls_silent(second)
+    third = takes_as("c")
+    assert not third.fenced, "taken from one that is silent"
+    falls_silent(third)
+    again = takes_as("c")
+    assert not again.fenced, "its own, but it did not come to fence it"
+    again.fence(Lake(Settings().lake), [])
+    falls_silent(again)
+    assert takes_as("c").fenced
+
+
+def test_a_lake_that_was_released_without_a_fence_is_owed_one(job: Job) -> None:
+    first, second, third = job("a"), job("b"), job("c")
+    assert takes(first, 5)
+    falls_silent(first)
+    assert takes(second, 10)
+    second.release()
+    assert takes(third, 5)
+    assert not third.fenced
+
+
+class Commits:
+    """What a lake job commits, by name."""
+
+    def append(self, lake: Lake) -> None:
+        lake.append(DEAD_LETTERS, [LETTER], "query", 7)
+
+    def append_with_a_new_column(self, lake: Lake) -> None:
+        row = lake.arrow(DEAD_LETTERS, [LETTER])
+        lake.append(DEAD_LETTERS, row.append_column("later", row["reason"]), "query", 7)
+
+    def set_properties(self, lake: Lake) -> None:
+        lake.set_properties(DEAD_LETTERS, {"c360.note": "late"})
+
+    def compact(self, lake: Lake) -> None:
+        lake.compact(DEAD_LETTERS, 2**20)
+
+
+@pytest.mark.parametrize("commit", [name for name in vars(Commits) if not name.startswith("_")])
+def test_a_commit_that_was_begun_before_the_lake_was_taken_fails(job: Job, place: LakeSettings, commit: str) -> None:
+    """The first owner is halted behind its last look, and all of its successor's start fits in there."""
+    first, second = job("a"), job("b")
+    assert takes(first, 5)
+    theirs = Lake(place)
+    theirs.create(DEAD_LETTERS)
+    for batch in range(2):
+        theirs.append(DEAD_LETTERS, [LETTER], "query", batch)
+
+    def halted() -> None:
+        first.ensure_fresh()
+        falls_silent(first)
+        assert takes(second, 10)
+        second.fence(theirs, [DEAD_LETTERS, DIM_CUSTOMER])
+
+    with pytest.raises(CommitFailedError, match="Metadata changed"):
+        getattr(Commits(), commit)(Lake(place, halted))
+    assert second.fenced
+    assert theirs.query(DEAD_LETTERS, "SELECT COUNT(*) AS n FROM dead_letters")["n"].to_pylist() == [2]
+    assert theirs.properties(DEAD_LETTERS)[OWNER] == str(second.number)
+    assert "c360.note" not in theirs.properties(DEAD_LETTERS)
+
+
+def test_the_new_owner_itself_goes_on(job: Job, place: LakeSettings) -> None:
+    first, second = job("a"), job("b")
+    assert takes(first, 5)
+    Lake(place).create(DEAD_LETTERS)
+    falls_silent(first)
+    assert takes(second, 10)
+    lake = Lake(place, second.ensure_fresh)
+    second.fence(lake, [DEAD_LETTERS])
+    versions = [lake.append(DEAD_LETTERS, [LETTER], "query", batch) for batch in range(3)]
+    assert versions == [2, 3, 4]
+    with pytest.raises(TakenOverError):
+        Lake(place, first.ensure).append(DEAD_LETTERS, [LETTER], "query", 3)
