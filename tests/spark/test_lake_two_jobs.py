@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 LEASE_S = 4.0
-LONG = ["gold.dim_customer", "inside gold.fct_sales_moves", "inside gold.mart_funnel", "inside ops.batches"]
+LONG = ["gold.dim_customer", "inside silver.clickstream", "inside gold.mart_funnel", "inside ops.batches"]
 
 
 @pytest.fixture
