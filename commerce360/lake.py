@@ -30,6 +30,7 @@ KINDS: dict[str, Type] = {"long": "bigint", "string": "string", "boolean": "bool
 READ_ROWS = 10_000
 STAMP = "c360"  # key of our stamp in a commit's metadata
 REWRITTEN = "c360.rewritten"  # property of a table: see `_rewritten`
+INTERVAL = "delta.checkpointInterval"  # property of a table: commits from one checkpoint of its writers to the next
 CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "4"}  # statistics hold values: of the first columns only
 
 
@@ -78,7 +79,7 @@ class Lake:
             mode="ignore",
             name=table.name,
             description=table.comment,
-            configuration={"delta.checkpointInterval": str(checkpoint_interval), **CONFIGURATION},
+            configuration={INTERVAL: str(checkpoint_interval), **CONFIGURATION},
             storage_options=self.options,
         )
 
@@ -162,6 +163,7 @@ class Lake:
     def compact(self, table: Table, target_bytes: int) -> int:
         """Make large files of small ones, in one commit that changes no row; how many files are gone. On one core."""
         made = self._to_write(table).optimize.compact(target_size=target_bytes, max_concurrent_tasks=1)
+        del self._open[table.name]  # on a path, Spark looks and then renames: should it have put its commit over this one, the log says so
         return int(made["numFilesRemoved"])
 
     def checkpoint(self, table: Table) -> None:

@@ -31,9 +31,12 @@ class Compactor:
         self.tables = tables
         self._done: dict[str, int] = {}  # table -> version behind its last compaction
 
-    def due(self) -> list[Table]:
-        """Those with enough new commits."""
-        return [t for t in self.tables if self._new_commits(t) >= EVERY_COMMITS_OF_SPARK.get(t, EVERY_COMMITS)]
+    def is_due(self, table: Table) -> bool:
+        """Whether it has enough new commits."""
+        version = self._version(table)
+        if table.name not in self._done:  # nobody knows: as many commits as there are files is a good guess
+            self._done[table.name] = version - len(self.lake.delta(table).file_uris())
+        return version - self._done[table.name] >= _every(table)
 
     def compact(self, table: Table) -> bool:
         """False when an append came between, which is no error: it stays due."""
@@ -50,23 +53,27 @@ class Compactor:
         return True
 
     def run(self, stop: threading.Event) -> None:
-        """Until the stop. Nothing that goes wrong here may end the job: the tables are right without it."""
+        """Until the stop."""
         while not stop.wait(LOOK_S):
-            try:
-                for table in self.due():
-                    self.compact(table)
-                    if stop.wait(PAUSE_S):
-                        return
-            except Exception as error:
-                logger.warning("compaction_failed", error=f"{type(error).__name__}: {str(error)[:300]}")
+            for table in self.tables:
+                if self._attempt(table) and stop.wait(PAUSE_S):
+                    return
 
-    def _new_commits(self, table: Table) -> int:
-        return self._version(table) - self._done.setdefault(table.name, self._last(table))
+    def _attempt(self, table: Table) -> bool:
+        """False when it was not due. Nothing that goes wrong here may end the job or keep other tables waiting: all is right without it."""
+        try:
+            if not self.is_due(table):
+                return False
+            self.compact(table)
+        except Exception as error:
+            if table.name in self._done:
+                self._done[table.name] += _every(table)  # not again at once
+            logger.warning("compaction_failed", table=table.name, error=f"{type(error).__name__}: {str(error)[:300]}")
+        return True
 
     def _version(self, table: Table) -> int:
         return int(self.lake.delta(table).version())
 
-    def _last(self, table: Table) -> int:
-        """Before this start nobody knows: as many commits as there are files is a good guess."""
-        delta = self.lake.delta(table)
-        return int(delta.version()) - len(delta.file_uris())
+
+def _every(table: Table) -> int:
+    return EVERY_COMMITS_OF_SPARK.get(table, EVERY_COMMITS)

@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError
 
 from commerce360 import log, service
 from commerce360.errors import UnavailableError
-from commerce360.lake import Lake
+from commerce360.lake import INTERVAL, Lake
 from commerce360.settings import Calendar as CalendarSettings
 from commerce360.settings import Settings
 from schemas.tables import RECORDS, TABLES, Table
@@ -29,7 +29,7 @@ from stream_jobs.compaction import Compactor
 from stream_jobs.dimensions import DIMENSIONS, Dimension
 from stream_jobs.folds import Folds
 from stream_jobs.inputs import Inputs, kafka_options
-from stream_jobs.ownership import Ownership
+from stream_jobs.ownership import AGAIN, Ownership, TakenOverError
 from stream_jobs.progress import Progress
 from stream_jobs.rebuild import agree, rebase, settle
 from stream_jobs.session import Fence, jvm_pid, open_session
@@ -84,6 +84,8 @@ def prepare_tables(lake: Lake, checkpoint: Checkpoint, tables: Sequence[Table] =
     for place, table in enumerate(tables):
         if not lake.exists(table):
             lake.create(table, SPARK_CHECKPOINT_INTERVAL if table is RECORDS else CHECKPOINT_INTERVAL + 7 * place)
+        elif table is RECORDS and lake.properties(table).get(INTERVAL) != str(SPARK_CHECKPOINT_INTERVAL):  # of an older version
+            lake.set_properties(table, {INTERVAL: str(SPARK_CHECKPOINT_INTERVAL)})
     if made := calendar_log.keep(lake, calendar or CalendarSettings(), query_id):
         logger.info("kept_calendar", **{name.replace(".", "_"): rows for name, rows in made.items()})
     return query_id
@@ -145,26 +147,34 @@ def run(settings: Settings, fence: Fence, owner: Ownership, stop: threading.Even
     if not ready:
         return True
     progress = Progress(settings.state, time.time)
+    compaction = Compactor(Lake(settings.lake, owner.ensure_fresh), TABLES)
+    compactor = threading.Thread(target=compaction.run, args=(stop,), name="compaction", daemon=True)
 
     def note(done: Done) -> None:
         progress.note(done)
+        if not compactor.ident:  # not before the first batch has looked for its stamps: old logs go with a checkpoint
+            compactor.start()
         while rebuilt and not folds.carrying:  # a batch has written what differed
             settle(lake, rebuilt.pop())
 
     gate = Gate(Batch(lake, checkpoint, folds, schemas, view=view, calendar=settings.calendar, owner=owner), note)
     query = start_query(session, settings, gate)
-    compaction = Compactor(Lake(settings.lake, owner.ensure_fresh), TABLES)
-    compactor = threading.Thread(target=compaction.run, args=(stop,), name="compaction", daemon=True)
-    compactor.start()
     logger.info("started_query", query_id=query.id)
     try:
         watch(query, inputs, progress, owner, stop)
-    except UnavailableError:
+    except BaseException:
         stop.set()
-        gate.close(STOP_TIMEOUT_S)  # the process must not end within native code of a batch or of a compaction
-        compactor.join(STOP_TIMEOUT_S)
+        gate.close(STOP_TIMEOUT_S)
+        ended(compactor)
         raise
-    return finish(query, gate, checkpoint)
+    return finish(query, gate, checkpoint) & ended(compactor)
+
+
+def ended(compactor: threading.Thread) -> bool:
+    """Wait for the compaction inside: the process must not end within native code. False when it did not end in time."""
+    if compactor.ident:
+        compactor.join(STOP_TIMEOUT_S)
+    return not compactor.is_alive()
 
 
 def scratch(state: Path) -> Path:
@@ -175,11 +185,12 @@ def watch(query: StreamingQuery, inputs: Inputs, progress: Progress, owner: Owne
     """Publish metrics until the stop. Raises UnavailableError when the query ends by itself, or another job has taken the lake."""
     asked = 0.0
     while not stop.wait(0.2):
-        if owner.lost:
-            owner.ensure()
-        if not query.isActive:
-            with contextlib.suppress(BaseError, OSError):  # of a storage that does not answer: then the query's end is what is known
+        if owner.lost or not query.isActive:
+            with contextlib.suppress(BaseError, OSError):  # of a storage that does not answer
                 owner.ensure()
+        if owner.lost:
+            raise TakenOverError("the lake belongs to another job now", AGAIN)
+        if not query.isActive:
             raise UnavailableError(f"the lake query ended: {_cause(query)}", "it goes on from its checkpoint when started again")
         if time.monotonic() - asked > 1.0:
             try:

@@ -40,6 +40,7 @@ logger = log.get("lake")
 FOLDER = "owners"
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # tells machines apart that have one name, such as two of a stateful set
 RENEWED_S, ENDED_S = 5.0, 10.0
+AGAIN = "this job waits for it when it is started again"
 OWNER = "c360.owner"  # property of a table: the number of the last owner that fenced it
 
 
@@ -77,7 +78,7 @@ class Ownership:
                 newest = self._newest()
                 found = self._read(newest)
                 if seen != (newest, found):
-                    seen, since = (newest, found), now
+                    seen, since = (newest, found), self.clock()  # behind the answer: the owner may have told it a moment ago
                 if self._is_free(newest, found, now - since):
                     self.fenced = self._rests(newest, found)
                     if self._make(newest + 1, now):
@@ -111,7 +112,7 @@ class Ownership:
         newest = self._newest()
         if newest > self.number:
             owner = (self._read(newest) or {}).get("who", "another job")
-            raise TakenOverError(f"the lake belongs to {owner} now", "this job waits for it when it is started again")
+            raise TakenOverError(f"the lake belongs to {owner} now", AGAIN)
 
     def ensure_fresh(self) -> None:
         """`ensure`, but nothing is asked while that was done lately."""

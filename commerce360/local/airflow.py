@@ -117,7 +117,9 @@ class Airflow:
         """Its password and its database, as this version of Airflow wants it; quick when they are there. Raises C360Error."""
         if not self.passwords.exists():
             self.home.mkdir(parents=True, exist_ok=True)
-            write_private(self.passwords, json.dumps({USER: secrets.token_urlsafe(24)}) + "\n")
+            part = self.passwords.with_suffix(".part")  # half a file would make Airflow choose a password, and print it
+            write_private(part, json.dumps({USER: secrets.token_urlsafe(24)}) + "\n")
+            part.replace(self.passwords)
         version = next(self.program.parents[1].glob("lib/*/site-packages/apache_airflow_core-*.dist-info")).name
         mark = self.home / "migrated"
         if mark.exists() and mark.read_text() == version:

@@ -6,6 +6,7 @@ one is made, in whatever test. The certificate of a second authority would be re
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import json
 import os
@@ -37,6 +38,7 @@ def new_state(root: Path, lake: str = "files") -> Path:
 @cache
 def _certificates() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="c360-tls-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     keys.ensure_keys(folder / "unused.p8", folder / "ca.pem")
     (folder / "unused.p8").unlink()
     return folder

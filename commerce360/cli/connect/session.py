@@ -61,22 +61,22 @@ def cluster_of(ctx: typer.Context, at_least_s: float = 0.0) -> Cluster:
 
 
 def _by_address(url: str, patience_s: float) -> Cluster:
-    """With the credentials of `C360_CONNECT__*`, if there are any."""
+    """With the credentials of `C360_CONNECT__*`, unless these name another address: they are that one's."""
     from connect_configs.client import Connect
     from connect_configs.contexts import Context
 
     found = Context("url", url, kafka=os.environ.get("C360_KAFKA__BOOTSTRAP", "")).cluster(os.environ, patience_s)
-    if not any(os.environ.get(f"C360_CONNECT__{name}") for name in CREDENTIALS):
+    given = {name.lower(): text for name in CREDENTIALS if (text := os.environ.get(f"C360_CONNECT__{name}"))}
+    theirs = os.environ.get("C360_CONNECT__URL") or url
+    if not given or theirs.rstrip("/") != url.rstrip("/"):
         return found
     from pydantic import ValidationError
 
     from commerce360.settings import Connect as Endpoint
-    from commerce360.settings import Settings
     from connect_configs.http import Access
 
-    given = Settings().connect.model_dump()
     try:
-        settings = Endpoint(**{**given, "url": url})
+        settings = Endpoint.model_validate({**given, "url": url})
     except ValidationError as error:
         raise ConfigError(f"{url}: {error.errors()[0]['msg']}", "see docs/connect.md") from error
     return replace(found, client=Connect(url, access=Access.of(settings), patience_s=patience_s))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,32 @@ def test_credentials_of_the_environment_go_with_an_address_and_never_in_plain_te
         assert (far.returncode, "in plain text" in far.stderr, "hunter2" in far.stderr) == (2, True, False), far.stderr
     lost = c360("--url", "http://127.0.0.1:1", "status", home=tmp_path, **login | {"C360_CONNECT__PASSWORD_FILE": str(tmp_path / "none")})
     assert (lost.returncode, "password of ops" in lost.stderr) == (2, True), lost.stderr
+
+
+class Listener(BaseHTTPRequestHandler):
+    """What strangers are sent."""
+
+    def do_GET(self) -> None:
+        self.server.heard.append(self.headers.get("Authorization"))  # type: ignore[attr-defined]
+        self.send_error(503)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("meant_for", "sent"), [("", True), ("itself", True), ("https://connect.example", False)])
+def test_credentials_go_to_no_other_address_than_theirs(tmp_path: Path, meant_for: str, sent: bool) -> None:
+    (tmp_path / "password").write_text("hunter2\n")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        server.heard = heard = list[str | None]()  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        login = {"C360_CONNECT__USER": "ops", "C360_CONNECT__PASSWORD_FILE": str(tmp_path / "password")}
+        theirs = {"C360_CONNECT__URL": url + "/" if meant_for == "itself" else meant_for} if meant_for else {}
+        c360("--url", url, "--patience", "0", "status", home=tmp_path, **login, **theirs)
+        server.shutdown()
+    assert heard
+    assert [bool(h) for h in heard] == [sent] * len(heard)
 
 
 def test_contexts_on_the_command_line(tmp_path: Path) -> None:

@@ -126,8 +126,9 @@ def test_a_machine_of_the_same_name_is_another_one(job: Job, tmp_path: Path, mon
     first.ensure()
 
 
-def test_a_waiting_job_that_was_halted_looks_again_before_it_takes(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it read before is old, however long ago that was."""
+@pytest.mark.parametrize("halted_at", [1, 2])
+def test_a_waiting_job_that_was_halted_looks_again_before_it_takes(job: Job, monkeypatch: pytest.MonkeyPatch, halted_at: int) -> None:
+    """What it read before is old, however long ago that was; and what it reads first may be new, however long ago it asked."""
     first, now = job("a"), [0.0]
     second = job("b", lambda: now[0])
     assert takes(first, 5)
@@ -135,8 +136,9 @@ def test_a_waiting_job_that_was_halted_looks_again_before_it_takes(job: Job, mon
 
     def halted(number: int) -> dict[str, Any] | None:
         found.append(read(number))
-        if len(found) > 1:  # the answer is there, and then the machine sleeps
+        if len(found) == halted_at:  # the answer is there, and then the machine sleeps
             now[0] += 100 * LEASE_S
+        if len(found) == 2:
             stop.set()
         return found[0]
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from commerce360.errors import ConfigError
-from commerce360.lake import Lake
+from commerce360.lake import INTERVAL, Lake
 from commerce360.settings import Lake as LakeSettings
 from schemas.tables import BATCHES, DIM_DATE, DIM_HOLIDAY, FCT_SALES, RECORDS, TABLES, Table
+from stream_jobs import calendar
 from stream_jobs.checkpoint import Checkpoint, ensure_agreement
-from stream_jobs.job import prepare_tables
+from stream_jobs.job import SPARK_CHECKPOINT_INTERVAL, prepare_tables
 
 
 @pytest.fixture
@@ -184,3 +185,12 @@ def test_a_copy_that_is_older_by_one_batch_is_refused(lake: Lake, checkpoint: Ch
     if ends:
         planned(checkpoint, 1, ends)
     assert "has batch 1 of the lake at other offsets" in refusal(lake, checkpoint)
+
+
+def test_bronze_of_an_older_version_is_left_to_the_compaction_too(lake: Lake, checkpoint: Checkpoint) -> None:
+    """Spark makes its checkpoints within a batch."""
+    lake.create(RECORDS, 100)
+    for _ in range(2):
+        prepare_tables(lake, checkpoint, (RECORDS, BATCHES, *calendar.TABLES))
+        assert lake.properties(RECORDS)[INTERVAL] == str(SPARK_CHECKPOINT_INTERVAL)
+    assert lake.delta(RECORDS).version() == 1
