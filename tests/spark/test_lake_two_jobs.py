@@ -24,7 +24,7 @@ from commerce360.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 LEASE_S = 4.0
 LONG = ["gold.dim_customer", "inside silver.clickstream", "inside gold.mart_funnel", "inside ops.batches"]
 
@@ -36,7 +36,7 @@ def settings(tmp_path: Path, broker: Broker, registry: Registry) -> Settings:
 
 
 def waits_for(job: JobProcess, text: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 420
     while text not in job.text():
         assert time.monotonic() < deadline, job.text()
         assert job.process.poll() is None, job.text()
@@ -55,7 +55,7 @@ def test_an_owner_that_was_halted_inside_a_batch_writes_nothing_after_its_succes
     second = None
     try:
         halted = psutil.Process(first.process.pid)
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 420
         while halted.status() != psutil.STATUS_STOPPED:
             assert time.monotonic() < deadline, first.text()
             assert first.process.poll() is None, first.text()
@@ -70,10 +70,10 @@ def test_an_owner_that_was_halted_inside_a_batch_writes_nothing_after_its_succes
             assert time.monotonic() < deadline, second.text()
             time.sleep(0.1)
         halted.send_signal(signal.SIGCONT)
-        assert first.wait(60) == UnavailableError.exit_code, first.text()
+        assert first.wait(120) == UnavailableError.exit_code, first.text()
         assert "the lake belongs to" in first.log.read_text(errors="replace")
         second.process.terminate()
-        assert second.wait(30) == 0, second.text()
+        assert second.wait(60) == 0, second.text()
     finally:
         for job, state in ((first, settings.state), (second, elsewhere.state)):
             end(job, state)
