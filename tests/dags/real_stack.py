@@ -18,7 +18,7 @@ from local_ports import free_port, new_state
 
 PYTHON = ROOT / "build" / "venv" / "bin" / "python"
 FINAL = {"success", "failed"}
-SHOP = {"customers": 60, "products": 12, "past_orders": 900, "past_clicks": 600, "past_reviews": 60}  # a short stack
+SHOP = {"customers": 60, "products": 12, "past_orders": 900, "past_clicks": 2000, "past_reviews": 60}  # a short stack
 
 
 def environment() -> dict[str, str]:

@@ -11,6 +11,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 from conftest import DAGS
 
@@ -82,11 +83,22 @@ def test_days_are_of_the_zone_in_which_the_command_counts(bag: DagBag, dag_id: s
     assert only.partition_date.isoformat() == ("2026-07-01T00:00:00+00:00" if zone == "UTC" else "2026-06-30T22:00:00+00:00")
 
 
-def test_the_calendar_is_loaded_each_december_and_not_at_once(bag: DagBag) -> None:
+@pytest.mark.parametrize(
+    ("now", "year"),
+    [
+        (datetime(2026, 6, 1, tzinfo=UTC), 2026),
+        (datetime(2026, 12, 1, 3, 59, tzinfo=UTC), 2026),
+        (datetime(2026, 12, 1, 4, 1, tzinfo=UTC), 2027),
+        (datetime(2027, 1, 1, 12, tzinfo=UTC), 2027),
+    ],
+)
+def test_the_calendar_is_loaded_each_december_and_not_at_once(
+    bag: DagBag, monkeypatch: pytest.MonkeyPatch, now: datetime, year: int
+) -> None:
+    monkeypatch.setattr("airflow.timetables.trigger.utcnow", lambda: pendulum.instance(now))
     dag = as_stored(bag, "load_dim_date")
     following = dag.timetable.next_dagrun_info_v2(last_dagrun_info=None, restriction=dag._time_restriction).run_after
-    assert (following.month, following.day) == (12, 1)
-    assert following > datetime.now(UTC)
+    assert following == datetime(year, 12, 1, 4, tzinfo=UTC)
 
 
 def refused(bag: DagBag, dag_id: str, conf: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def test_a_day_of_the_warehouse_may_have_nothing(bag: DagBag, command: Command) 
     ids=str,
 )
 def test_the_calendar_of_this_year_and_the_next_ones(bag: DagBag, command: Command, conf: dict[str, Any], first: str, last: str) -> None:
-    execute(bag, "load_dim_date", "calendar", conf, run_after=SimpleNamespace(year=2026))
+    execute(bag, "load_dim_date", "calendar", conf, run_after=datetime(2025, 12, 31, 23, 30, tzinfo=UTC))  # 2026 in the shop
     tables = ["--table", "dim_date", "--table", "dim_holiday"]
     assert command.calls() == [["backfill", *tables, "--from", first, "--to", last, "--json", "--state", "/stack"]]
 

@@ -38,7 +38,7 @@ SHOP = {
     "customers": 60,
     "products": 12,
     "past_orders": 900,
-    "past_clicks": 400,
+    "past_clicks": 1200,
     "past_reviews": 600,
     "orders_per_s": 4.0,
     "clicks_per_s": 6.0,
@@ -194,7 +194,7 @@ def test_the_databases_bring_what_the_stream_never_saw(stack: Stack) -> None:
 
 def test_what_cannot_be_asked_is_refused_and_what_may_pass_says_so(stack: Stack) -> None:
     for args, code, text in (
-        (("--table", "fct_sales", "--from", str(TODAY), "--to", str(TODAY)), 2, "is not over"),
+        (("--table", "fct_sales", "--from", str(LAST), "--to", str(TODAY + dt.timedelta(days=1))), 2, "is not over"),
         (("--table", "fct_sales", "--from", str(LAST), "--to", str(FIRST)), 2, "is after"),
         (("--table", "orders", "--from", str(LAST), "--to", str(LAST)), 2, "cannot be backfilled"),
         (("--table", "sentiments", "--from", str(LAST), "--to", str(LAST), "--source", "database"), 2, "no database"),

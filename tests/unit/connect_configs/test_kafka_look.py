@@ -11,12 +11,10 @@ from confluent_kafka import KafkaError, KafkaException
 
 from connect_configs.watching.liveness import KafkaLook, TroubleError
 
-MS = int(time.time() * 1000) - 5000
-
 
 class Answer:
     def __init__(self, fenced):
-        self.fenced, self.offset, self.timestamp = fenced, 60, MS
+        self.fenced, self.offset, self.timestamp = fenced, 60, int(time.time() * 1000) - 5000
 
     def result(self):
         if self.fenced:
