@@ -185,12 +185,13 @@ def watch(query: StreamingQuery, inputs: Inputs, progress: Progress, owner: Owne
     """Publish metrics until the stop. Raises UnavailableError when the query ends by itself, or another job has taken the lake."""
     asked = 0.0
     while not stop.wait(0.2):
-        if owner.lost or not query.isActive:
+        active = query.isActive
+        if owner.lost or not active:
             with contextlib.suppress(BaseError, OSError):  # of a storage that does not answer
                 owner.ensure()
         if owner.lost:
             raise TakenOverError("the lake belongs to another job now", AGAIN)
-        if not query.isActive:
+        if not active:
             raise UnavailableError(f"the lake query ended: {_cause(query)}", "it goes on from its checkpoint when started again")
         if time.monotonic() - asked > 1.0:
             try:
